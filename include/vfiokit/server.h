@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * server.h - export any open device on a vfio-user socket.
+ *
+ *	vfk_server_listen(dev, "/run/x.sock", NULL, &server);
+ *	while (running) {
+ *		poll vfk_server_poll_fd(server) for POLLIN
+ *		vfk_server_dispatch(server);
+ *	}
+ *	vfk_server_close(server);
+ *
+ * A server creates no thread. It has one client at a time; another that connects meanwhile is answered with EBUSY. When
+ * its client goes away, the client's mappings and interrupts are dropped and the device's state is kept (vfio-user
+ * specification, "Connection"); the next client begins anew.
+ *
+ * The client is not trusted: SECURITY.md says what it can and cannot do.
+ */
+#ifndef VFK_SERVER_H
+#define VFK_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <vfiokit/api.h>
+#include <vfiokit/device.h>
+
+VFK_BEGIN
+
+struct vfk_server;
+
+enum vfk_server_event {
+	VFK_SERVER_CONNECTED,	 /* a client has negotiated; the text is its version */
+	VFK_SERVER_DISCONNECTED, /* it is gone; the text is why */
+	VFK_SERVER_REFUSED, /* a second client was turned away, or one did not negotiate; the text is why */
+};
+
+/** struct vfk_server_opts - zero-initialise, set size */
+struct vfk_server_opts {
+	size_t size;	       /* sizeof(struct vfk_server_opts) */
+	uint32_t timeout_ms;   /* bound on every wait for the client; 0: 5000; at most 3600000 */
+	uint32_t socket_mode;  /* permissions of the socket; 0: 0600 */
+	uint32_t max_dma_maps; /* mappings a client may have; 0: 65535 */
+	uint32_t max_data_xfer_size; /* bytes of data in a message; 0: 1 MiB; 4096 to 16 MiB */
+	struct vfk_guard *guard;     /* NULL: a client's memory files are not guarded; borrowed */
+	/* called from vfk_server_dispatch() and vfk_server_close(); may be NULL */
+	void (*event)(void *ctx, enum vfk_server_event event, const char *text);
+	void *ctx;
+};
+
+/**
+ * vfk_server_listen - export a device on a new socket
+ * @dev: borrowed; used by nobody else until vfk_server_close(); in no dma space (the server has its own)
+ * @path: made with the permissions asked for; removed by vfk_server_close(). A stale socket that nobody listens on is
+ *        replaced; one that somebody listens on, or another kind of file, is not
+ * @opts: NULL for the defaults; borrowed for the call, but for guard and ctx
+ * @server: set to the server, owned by the caller
+ *
+ * Returns 0; -EADDRINUSE; -ENAMETOOLONG; -EACCES; -EINVAL; -ERANGE; -ENOMEM; -EMFILE; -EBUSY the device is in a space.
+ */
+VFK_API int vfk_server_listen(struct vfk_device *dev, const char *path,
+			      const struct vfk_server_opts *opts, struct vfk_server **server);
+
+/**
+ * vfk_server_on_fd - export a device on a socket that is there already
+ * @fd: a UNIX stream socket that listens, or one that is connected (one end of a socketpair, or inherited); taken on
+ *      success, untouched on failure
+ *
+ * With a connected one the server has that one client, and ends with it. Returns as vfk_server_listen(); -ENOTSOCK.
+ */
+VFK_API int vfk_server_on_fd(struct vfk_device *dev, int fd, const struct vfk_server_opts *opts,
+			     struct vfk_server **server);
+
+/** vfk_server_poll_fd - one descriptor to poll for readability; borrowed, constant */
+VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
+
+/**
+ * vfk_server_dispatch - do what is to be done, without blocking for more
+ *
+ * Accepts, handles the requests that are there, runs a model's deferred work. What a client does wrong ends its
+ * connection, not the server. A request that makes the device do DMA to memory that the client did not share waits for
+ * the client's answer, within timeout_ms.
+ *
+ * Returns the number of things done, 0 if there was nothing; -ENOTCONN when the only client is gone and no socket
+ * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so).
+ *
+ * Threads: one at a time.
+ */
+VFK_API int vfk_server_dispatch(struct vfk_server *server);
+
+/** vfk_server_has_client - whether a client is connected and has negotiated */
+VFK_API bool vfk_server_has_client(const struct vfk_server *server);
+
+/** vfk_server_close - drop the client, stop listening, remove the socket, give the device back; NULL is allowed */
+VFK_API void vfk_server_close(struct vfk_server *server);
+
+VFK_END
+
+#endif

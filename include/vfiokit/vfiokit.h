@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vfiokit.h - everything, for those who want one line; each header can be included alone. */
+#ifndef VFK_VFIOKIT_H
+#define VFK_VFIOKIT_H
+
+#include <vfiokit/api.h>
+#include <vfiokit/device.h>
+#include <vfiokit/dma.h>
+#include <vfiokit/error.h>
+#include <vfiokit/guard.h>
+#include <vfiokit/io.h>
+#include <vfiokit/model.h>
+#include <vfiokit/server.h>
+#include <vfiokit/uri.h>
+
+#endif

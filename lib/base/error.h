@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * error.h - setting the text that vfk_error() returns.
+ *
+ * The text lives in fixed-size storage of the calling thread: setting it never allocates and never
+ * fails. What comes from a peer may be printed with %s: control characters and broken UTF-8 are
+ * replaced by '?'.
+ *
+ *	return vfki_err(-EPROTO, "region info reply: %zu bytes, need %zu", len, need);
+ *
+ * Threads: any; each has its own text.
+ */
+#ifndef VFKI_BASE_ERROR_H
+#define VFKI_BASE_ERROR_H
+
+#include <errno.h>
+#include <vfiokit/error.h>
+
+/* Size of the text with its NUL; longer ones are cut off at a character's end. */
+#define VFKI_ERROR_SIZE 512
+
+/* Replaces the text; returns @err. */
+int vfki_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* As vfki_err(), with ": " and the description of @err (a -errno) behind the text. */
+int vfki_err_sys(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Puts the new text and ": " before the present one, which loses its end if there is no room;
+ * returns @err.
+ */
+int vfki_err_prefix(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void vfki_err_clear(void);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fd.c - file descriptors.
+ *
+ * Threads: any; nothing is kept.
+ */
+#include "lib/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void vfki_fd_close(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+}
+
+void vfki_fd_close_all(int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		vfki_fd_close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+int vfki_fd_dup(int fd)
+{
+	/* In the place of a closed stdin it would be read and written by accident. */
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return copy < 0 ? -errno : copy;
+}
+
+int vfki_fd_set_cloexec(int fd)
+{
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int vfki_fd_set_nonblock(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+bool vfki_fd_is_anon(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && !(st.st_mode & S_IFMT);
+}
+
+bool vfki_fd_is_eventfd(int fd)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)], target[64];
+	ssize_t len;
+
+	if (!vfki_fd_is_anon(fd))
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, target, sizeof(target));
+	if (len < 0)
+		return true;
+	return (size_t)len == strlen("anon_inode:[eventfd]") &&
+	       !memcmp(target, "anon_inode:[eventfd]", len);
+}
+
+int vfki_fd_seals(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals < 0 ? -errno : seals;
+}
+
+int vfki_fd_size(int fd, uint64_t *size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTSUP;
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
