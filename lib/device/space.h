@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * space.h - the inside of a dma space: a table of mappings, and the sinks that each of them is made in.
+ *
+ *	space.c		the space, map
+ *	space_sink.c	one mapping in all sinks or in none
+ *	space_unmap.c	unmap
+ *	space_attach.c	sinks coming and going
+ *	space_limits.c	what all sinks together can map
+ *	alloc.c, access.c, dirty.c	what programs do with a space
+ *
+ * Threads: any; one lock for everything, held across the sinks' ops. Below it come the locks of the ios. Functions that
+ * end in _locked are called with it.
+ */
+#ifndef VFKI_DEVICE_SPACE_H
+#define VFKI_DEVICE_SPACE_H
+
+#include "lib/io/checked.h"
+#include "lib/io/mapping.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vfiokit/dma.h>
+
+/* How long an unmap waits for users, unless the program says otherwise. */
+#define VFKI_UNMAP_TIMEOUT_MS 1000
+
+/* What a device is for a space; lives in the device. */
+struct vfki_sink {
+	struct vfki_checked *io;
+	atomic_uint mask_bits;	      /* 12 to 64: what the device's own DMA engine can address */
+	struct vfk_dma_limits limits; /* since attach */
+};
+
+struct vfk_dma_space {
+	pthread_mutex_t lock;	   /* all below */
+	struct vfki_mappings maps; /* each is in every sink */
+	struct vfki_sink **sinks;  /* in the order of their coming */
+	size_t num_sinks;
+	struct vfk_dma_limits limits; /* of all sinks together */
+	uint64_t dirty_page;	      /* 0: nothing is recorded */
+	uint32_t timeout_ms;
+};
+
+void vfki_sink_init(struct vfki_sink *sink, struct vfki_checked *io);
+
+/* As vfk_device_attach_dma() and vfk_device_detach_dma(). */
+int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink);
+int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink);
+
+/* Detaches a sink whose io is about to be closed: what it does not give back, the close will take. */
+void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink);
+
+/* When a wait that begins now and lasts @timeout_ms ends, on CLOCK_MONOTONIC; and what is left of it, 0 when over. */
+uint64_t vfki_space_deadline(uint32_t timeout_ms);
+uint32_t vfki_space_ms_left(uint64_t deadline);
+
+/* space_limits.c: of no sink at all; and of @limits and one sink more: 0, or -ENOTSUP, -ERANGE when nothing is left. */
+void vfki_limits_none(struct vfk_dma_limits *limits);
+int vfki_limits_join(struct vfk_dma_limits *limits, const struct vfk_dma_limits *sink,
+		     const char *name);
+
+/* Whether @m can be mapped within @limits: 0; -EINVAL not aligned; -ERANGE. How many there are is not looked at. */
+int vfki_limits_suit(const struct vfk_dma_limits *limits, const struct vfki_mapping *m);
+
+/* The smallest page size that all sinks have. */
+uint64_t vfki_limits_granule(const struct vfk_dma_limits *limits);
+
+/*
+ * space.c: checks @m and puts it into the table and all sinks. Returns as vfk_dma_map(). *kept tells whether the table
+ * owns @m now: on success, and when a sink failed while another one would not give the mapping back (-EBUSY).
+ */
+int vfki_space_map_locked(struct vfk_dma_space *space, struct vfki_mapping *m,
+			  struct vfk_dma_addr *addr, bool *kept);
+
+/* space_sink.c: makes a mapping in all sinks; on failure it is in none, unless *kept. */
+int vfki_sinks_map_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
+			  struct vfk_dma_addr *addr, bool *kept);
+
+/* Takes it out of all sinks: 0, also when a sink's device is gone; -EBUSY: it is in all of them as before. */
+int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
+			    uint64_t deadline);
+
+/* The same for one sink. */
+int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct vfk_dma_addr *addr);
+int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64_t deadline);
+
+/* space_unmap.c: as vfk_dma_unmap(). */
+int vfki_space_unmap_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
+			    uint64_t deadline);
+
+/* Frees a mapping that is in no table any more. */
+void vfki_space_free_mapping(struct vfki_mapping *m);
+
+#endif

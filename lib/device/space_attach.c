@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * space_attach.c - sinks coming to a space and going; see space.h.
+ *
+ * Any thread, under the space's lock.
+ */
+#include "lib/base/error.h"
+#include "space.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void vfki_sink_init(struct vfki_sink *sink, struct vfki_checked *io)
+{
+	sink->io = io;
+	atomic_init(&sink->mask_bits, 64);
+}
+
+/* Whether all that is mapped suits a sink with these limits. */
+static int check_table(const struct vfk_dma_space *space, const struct vfki_sink *sink)
+{
+	if (space->maps.count > sink->limits.max_maps)
+		return vfki_err(-ENOSPC,
+				"%s: the space has %zu mappings, the device takes %" PRIu64,
+				sink->io->io->name, space->maps.count, sink->limits.max_maps);
+	for (size_t i = 0; i < space->maps.count; i++) {
+		int ret = vfki_limits_suit(&sink->limits, space->maps.at[i]);
+
+		if (ret < 0)
+			return vfki_err_prefix(ret == -EINVAL ? -ENOTSUP : ret, "%s",
+					       sink->io->io->name);
+	}
+	return 0;
+}
+
+/* Takes the first @n mappings out of a sink; those that it does not let go are gone with its io. */
+static void clear_sink(struct vfk_dma_space *space, struct vfki_sink *sink, size_t n)
+{
+	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+
+	while (n-- > 0)
+		(void)vfki_sink_unmap(sink, space->maps.at[n], deadline);
+}
+
+static int replay(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	char text[VFKI_ERROR_SIZE];
+	struct vfk_dma_addr addr;
+
+	for (size_t i = 0; i < space->maps.count; i++) {
+		int ret = vfki_sink_map(sink, space->maps.at[i], &addr);
+
+		if (ret < 0) {
+			snprintf(text, sizeof(text), "%s", vfk_error());
+			clear_sink(space, sink, i);
+			return vfki_err(ret, "%s", text);
+		}
+	}
+	return 0;
+}
+
+static int add_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	struct vfki_sink **sinks =
+		reallocarray(space->sinks, space->num_sinks + 1, sizeof(struct vfki_sink *));
+
+	if (!sinks)
+		return vfki_err(-ENOMEM, "%s: no memory", sink->io->io->name);
+	space->sinks = sinks;
+	space->sinks[space->num_sinks] = sink; /* counted when nothing can fail any more */
+	return 0;
+}
+
+static int attach_locked(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	struct vfk_dma_limits joined = space->limits;
+	int ret = vfki_checked_dma_limits(sink->io, &sink->limits);
+
+	if (!ret)
+		ret = vfki_limits_join(&joined, &sink->limits, sink->io->io->name);
+	if (!ret)
+		ret = check_table(space, sink);
+	if (!ret)
+		ret = add_sink(space, sink);
+	if (!ret && space->dirty_page)
+		ret = vfki_checked_dirty_start(sink->io, space->dirty_page);
+	if (ret < 0)
+		return ret;
+	ret = replay(space, sink);
+	if (ret < 0)
+		goto stop_dirty;
+	space->num_sinks++;
+	space->limits = joined;
+	return 0;
+stop_dirty:
+	if (space->dirty_page)
+		(void)vfki_checked_dirty_stop(sink->io);
+	return ret;
+}
+
+int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	int ret;
+
+	pthread_mutex_lock(&space->lock);
+	ret = attach_locked(space, sink);
+	pthread_mutex_unlock(&space->lock);
+	return ret;
+}
+
+/* With one sink less the others may be able to do more. */
+static void remove_sink(struct vfk_dma_space *space, const struct vfki_sink *sink)
+{
+	size_t kept = 0;
+
+	vfki_limits_none(&space->limits);
+	for (size_t i = 0; i < space->num_sinks; i++) {
+		struct vfki_sink *other = space->sinks[i];
+
+		if (other == sink)
+			continue;
+		/* they could be joined with one more, so they can without it */
+		(void)vfki_limits_join(&space->limits, &other->limits, other->io->io->name);
+		space->sinks[kept++] = other;
+	}
+	space->num_sinks = kept;
+}
+
+/* Takes the whole table out of a sink, or nothing. */
+static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+	struct vfk_dma_addr addr;
+	size_t i;
+
+	for (i = 0; i < space->maps.count; i++) {
+		if (vfki_sink_unmap(sink, space->maps.at[i], deadline) < 0)
+			break;
+	}
+	if (i == space->maps.count)
+		return 0;
+	for (size_t j = 0; j < i; j++)
+		(void)vfki_sink_map(sink, space->maps.at[j], &addr);
+	return vfki_err(-EBUSY, "%s: dma detach: 0x%" PRIx64 "-0x%" PRIx64 " is in use",
+			sink->io->io->name, space->maps.at[i]->first, space->maps.at[i]->last);
+}
+
+int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	int ret;
+
+	pthread_mutex_lock(&space->lock);
+	ret = empty_sink(space, sink);
+	if (!ret) {
+		if (space->dirty_page)
+			(void)vfki_checked_dirty_stop(sink->io);
+		remove_sink(space, sink);
+	}
+	pthread_mutex_unlock(&space->lock);
+	return ret;
+}
+
+void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	pthread_mutex_lock(&space->lock);
+	if (space->dirty_page)
+		(void)vfki_checked_dirty_stop(sink->io);
+	clear_sink(space, sink, space->maps.count);
+	remove_sink(space, sink);
+	pthread_mutex_unlock(&space->lock);
+}

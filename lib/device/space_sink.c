@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * space_sink.c - one mapping, made in all sinks of a space or in none; see space.h.
+ *
+ * Any thread, under the space's lock.
+ */
+#include "lib/base/error.h"
+#include "lib/base/range.h"
+#include "space.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct vfk_dma_addr *addr)
+{
+	struct vfk_dma_mapping out;
+
+	vfki_mapping_export(m, &out);
+	return vfki_checked_dma_map(sink->io, &out, addr);
+}
+
+/*
+ * A failure other than -EBUSY means that the device is gone, and the mapping with it (<vfiokit/dma.h>, unmap), or that
+ * it was not there: the device does not reach the memory, which is what was asked for.
+ */
+int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64_t deadline)
+{
+	int ret = vfki_checked_dma_unmap(sink->io, m->first, vfki_mapping_length(m),
+					 vfki_space_ms_left(deadline));
+
+	return ret == -EBUSY ? ret : 0;
+}
+
+/* Takes a mapping out of the first @n sinks because another one refused it; false when one does not let it go. */
+static bool take_back(struct vfk_dma_space *space, size_t n, const struct vfki_mapping *m)
+{
+	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+	bool all = true;
+
+	while (n-- > 0) {
+		if (vfki_sink_unmap(space->sinks[n], m, deadline) < 0)
+			all = false;
+	}
+	return all;
+}
+
+/* The text of the failure that led here must survive the undoing. */
+static int refused(struct vfk_dma_space *space, size_t n, const struct vfki_mapping *m, int ret,
+		   bool *kept)
+{
+	char text[VFKI_ERROR_SIZE];
+
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	*kept = !take_back(space, n, m);
+	if (!*kept)
+		return vfki_err(ret, "%s", text);
+	return vfki_err(-EBUSY,
+			"dma map: 0x%" PRIx64 "-0x%" PRIx64
+			" stays, since it is in use already; %s",
+			m->first, m->last, text);
+}
+
+int vfki_sinks_map_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
+			  struct vfk_dma_addr *addr, bool *kept)
+{
+	struct vfk_dma_addr all = { m->first, vfki_mapping_length(m) };
+
+	for (size_t i = 0; i < space->num_sinks; i++) {
+		struct vfk_dma_addr one;
+		int ret = vfki_sink_map(space->sinks[i], m, &one);
+
+		if (ret < 0)
+			return refused(space, i, m, ret, kept);
+		if (i && one.addr != all.addr) {
+			ret = vfki_err(
+				-ENOTSUP,
+				"%s: dma map: the devices of this space address memory differently",
+				space->sinks[i]->io->io->name);
+			return refused(space, i + 1, m, ret, kept);
+		}
+		all.addr = one.addr;
+		all.contiguous = vfki_min_u64(all.contiguous, one.contiguous);
+	}
+	*addr = all;
+	*kept = true;
+	return 0;
+}
+
+int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
+			    uint64_t deadline)
+{
+	struct vfk_dma_addr addr;
+	size_t i;
+
+	for (i = 0; i < space->num_sinks; i++) {
+		if (vfki_sink_unmap(space->sinks[i], m, deadline) < 0)
+			break;
+	}
+	if (i == space->num_sinks)
+		return 0;
+	/* what cannot be made again here was lost with its device; a later unmap finds nothing there */
+	for (size_t j = 0; j < i; j++)
+		(void)vfki_sink_map(space->sinks[j], m, &addr);
+	return vfki_err(-EBUSY, "%s: dma unmap: 0x%" PRIx64 "-0x%" PRIx64 " is in use",
+			space->sinks[i]->io->io->name, m->first, m->last);
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bar.c - declaring BARs, and dispatching accesses to them; see bar.h.
+ *
+ * Threads: declaring inside the model's init; accesses from any thread, under the model's lock.
+ */
+#include "bar.h"
+#include "instance.h"
+#include "lib/base/capchain.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/range.h"
+#include "lib/base/sparse.h"
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void vfki_bars_init(struct vfk_model *m)
+{
+	for (unsigned int i = 0; i < VFKI_BARS; i++)
+		m->bars[i] = (struct vfki_bar){ .fd = -1 };
+}
+
+void vfki_bars_fini(struct vfk_model *m)
+{
+	for (unsigned int i = 0; i < VFKI_BARS; i++) {
+		struct vfki_bar *b = &m->bars[i];
+
+		vfki_guarded_unmap(NULL, &b->mem);
+		vfki_fd_close(b->fd);
+		b->fd = -1;
+	}
+}
+
+/* ---- declaring ---- */
+
+static int check_access(uint32_t min, uint32_t max)
+{
+	if (min && (!vfki_is_pow2(min) || min > 8))
+		return -EINVAL;
+	if (max && (!vfki_is_pow2(max) || max < min))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_length(const struct vfk_model_bar *bar)
+{
+	uint64_t max = bar->flags & VFK_BAR_64 ? 1ull << 63 : 1ull << 31;
+
+	if (!vfki_is_pow2(bar->length))
+		return -EINVAL;
+	/* PCI 3.0, section 6.2.5.1: the low bits of a BAR say what it is; I/O takes 256 bytes at most. */
+	if (bar->flags & VFK_BAR_IO)
+		return bar->length < 4 || bar->length > 256 ? -EINVAL : 0;
+	return bar->length < 16 || bar->length > max ? -EINVAL : 0;
+}
+
+static int check_bar(const struct vfk_model *m, unsigned int index, const struct vfk_model_bar *bar)
+{
+	const uint32_t known = VFK_BAR_IO | VFK_BAR_64 | VFK_BAR_PREFETCH;
+	bool wide = bar->flags & VFK_BAR_64;
+
+	if (bar->size < sizeof(*bar))
+		return vfki_err(-EINVAL, "%s: BAR %u: size %zu, need %zu", m->io.name, index,
+				bar->size, sizeof(*bar));
+	if (index + wide >= VFKI_BARS)
+		return vfki_err(-EINVAL, "%s: BAR %u: there are %d, and a 64-bit one takes two",
+				m->io.name, index, VFKI_BARS);
+	if (bar->flags & ~known || (bar->flags & VFK_BAR_IO && bar->flags != VFK_BAR_IO))
+		return vfki_err(-EINVAL, "%s: BAR %u: flags 0x%x", m->io.name, index, bar->flags);
+	if (check_length(bar) < 0)
+		return vfki_err(-EINVAL, "%s: BAR %u: length 0x%" PRIx64, m->io.name, index,
+				bar->length);
+	if (check_access(bar->min_access, bar->max_access) < 0)
+		return vfki_err(-EINVAL, "%s: BAR %u: accesses of %u to %u bytes", m->io.name,
+				index, bar->min_access, bar->max_access);
+	if (m->bars[index].length || m->bars[index].upper ||
+	    (wide && (m->bars[index + 1].length || m->bars[index + 1].upper)))
+		return vfki_err(-EEXIST, "%s: BAR %u: the place is taken", m->io.name, index);
+	return 0;
+}
+
+static int check_area(const struct vfk_model_bar *bar, uint32_t i)
+{
+	const struct vfk_region_area *a = &bar->areas[i];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (!a->length || (a->offset | a->length) & (page - 1) ||
+	    !vfki_range_ok(a->offset, a->length, bar->length))
+		return -EINVAL;
+	for (uint32_t j = 0; j < i; j++) {
+		if (vfki_ranges_overlap(a->offset, a->length, bar->areas[j].offset,
+					bar->areas[j].length))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take_areas(const struct vfk_model *m, unsigned int index,
+		      const struct vfk_model_bar *bar, struct vfki_bar *b)
+{
+	if (!bar->areas)
+		return 0;
+	if (!bar->num_areas || bar->num_areas > VFKI_BAR_AREAS)
+		return vfki_err(-EINVAL, "%s: BAR %u: %u areas", m->io.name, index, bar->num_areas);
+	for (uint32_t i = 0; i < bar->num_areas; i++) {
+		if (check_area(bar, i) < 0)
+			return vfki_err(-EINVAL,
+					"%s: BAR %u: area %u is no whole pages, beyond the end, or "
+					"overlaps another",
+					m->io.name, index, i);
+		b->areas[i].offset = bar->areas[i].offset;
+		b->areas[i].size = bar->areas[i].length;
+	}
+	b->num_areas = bar->num_areas;
+	return 0;
+}
+
+static int take_memory(const struct vfk_model *m, unsigned int index,
+		       const struct vfk_model_bar *bar, struct vfki_bar *b)
+{
+	int ret;
+
+	if (b->flags & VFK_BAR_IO)
+		return vfki_err(-EINVAL, "%s: BAR %u: I/O space cannot be mapped", m->io.name,
+				index);
+	ret = take_areas(m, index, bar, b);
+	if (ret < 0)
+		return ret;
+	/* No guard: the file is the model's own, of this process. */
+	ret = vfki_guarded_map(NULL, bar->fd, bar->fd_offset, b->length, PROT_READ | PROT_WRITE,
+			       &b->mem);
+	if (ret < 0)
+		return vfki_err_sys(-EINVAL, "%s: BAR %u: its file cannot be mapped: errno %d",
+				    m->io.name, index, -ret);
+	b->fd = vfki_fd_dup(bar->fd);
+	if (b->fd < 0) {
+		ret = b->fd;
+		vfki_guarded_unmap(NULL, &b->mem);
+		return vfki_err_sys(ret, "%s: BAR %u: its file", m->io.name, index);
+	}
+	b->fd_offset = bar->fd_offset;
+	b->plain = false;
+	return 0;
+}
+
+/* The bits that say what the BAR is, and those that can be written: the ones above its length. */
+static void fill_register(struct vfk_model *m, unsigned int index)
+{
+	const struct vfki_bar *b = &m->bars[index];
+	size_t at = PCI_BASE_ADDRESS_0 + 4 * index;
+	uint64_t mask = ~(b->length - 1);
+
+	if (b->flags & VFK_BAR_IO) {
+		vfki_put_le32(&m->config.bytes[at], PCI_BASE_ADDRESS_SPACE_IO);
+		vfki_put_le32(&m->config.writable[at], (uint32_t)mask);
+		return;
+	}
+	vfki_put_le32(&m->config.bytes[at],
+		      (b->flags & VFK_BAR_64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
+			      (b->flags & VFK_BAR_PREFETCH ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0));
+	vfki_put_le32(&m->config.writable[at], (uint32_t)mask);
+	if (b->flags & VFK_BAR_64)
+		vfki_put_le32(&m->config.writable[at + 4], (uint32_t)(mask >> 32));
+}
+
+int vfk_model_add_bar(struct vfk_model *m, unsigned int index, const struct vfk_model_bar *bar)
+{
+	struct vfki_bar b = { .fd = -1, .plain = true };
+	int ret = vfki_model_declaring(m, "BAR");
+
+	if (ret < 0)
+		return ret;
+	ret = index < VFKI_BARS ?
+		      check_bar(m, index, bar) :
+		      vfki_err(-EINVAL, "%s: BAR %u: there are %d", m->io.name, index, VFKI_BARS);
+	if (ret < 0)
+		return ret;
+	b.length = bar->length;
+	b.flags = bar->flags;
+	b.decode = bar->flags & VFK_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	b.min = bar->min_access ? bar->min_access : 1;
+	b.max = bar->max_access ? bar->max_access : UINT32_MAX;
+	if (bar->fd >= 0) {
+		ret = take_memory(m, index, bar, &b);
+		if (ret < 0)
+			return ret;
+	}
+	b.unaligned = b.min - 1;
+	m->bars[index] = b;
+	if (b.flags & VFK_BAR_64)
+		m->bars[index + 1].upper = true;
+	fill_register(m, index);
+	return 0;
+}
+
+/* ---- who answers ---- */
+
+enum part_kind {
+	PART_MODEL,
+	PART_MEMORY,
+	PART_TABLE,
+	PART_PBA,
+};
+
+/* The part of a BAR that an offset lies in. */
+struct part {
+	enum part_kind kind;
+	uint64_t first;
+	uint64_t end; /* where the next one begins */
+};
+
+/* Narrows @p to [first, first + len) if @off is in there, else to what is outside of it around @off. */
+static bool narrow(struct part *p, uint64_t off, uint64_t first, uint64_t len, enum part_kind kind)
+{
+	if (off < first) {
+		p->end = vfki_min_u64(p->end, first);
+		return false;
+	}
+	if (off - first >= len)
+		return false;
+	*p = (struct part){ kind, first, first + len };
+	return true;
+}
+
+static struct part find_part(const struct vfk_model *m, uint32_t bar, uint64_t off)
+{
+	const struct vfki_bar *b = &m->bars[bar];
+	const struct vfki_irqs *irqs = &m->irqs;
+	struct part p = { PART_MODEL, 0, b->length };
+
+	if (b->fd >= 0 && !b->num_areas)
+		p.kind = PART_MEMORY;
+	if (irqs->msix.count && irqs->msix_bar == bar &&
+	    (narrow(&p, off, irqs->msix_table, vfki_msix_table_size(irqs), PART_TABLE) ||
+	     narrow(&p, off, irqs->msix_pba, vfki_msix_pba_size(irqs), PART_PBA)))
+		return p;
+	for (uint32_t i = 0; i < b->num_areas; i++) {
+		if (narrow(&p, off, b->areas[i].offset, b->areas[i].size, PART_MEMORY))
+			return p;
+	}
+	return p;
+}
+
+bool vfki_bar_mappable(const struct vfki_bar *b, uint64_t off, uint64_t len)
+{
+	if (b->fd < 0)
+		return false;
+	for (uint32_t i = 0; i < b->num_areas; i++) {
+		if (vfki_ranges_overlap(off, len, b->areas[i].offset, b->areas[i].size))
+			return true;
+	}
+	return !b->num_areas;
+}
+
+/* ---- access ---- */
+
+struct access {
+	struct vfk_model *m;
+	uint32_t bar;
+	bool write;
+};
+
+/* Which sizes the model takes: those up to max; of a model that named a max, powers of two only, as on the bus. */
+static bool fits(const struct vfki_bar *b, size_t len)
+{
+	return len <= b->max && (b->max == UINT32_MAX || !(len & (len - 1)));
+}
+
+/* Small memory is copied as one access where it is one, so that a model that polls it never sees half of it. */
+static void copy_memory(void *dst, const void *src, size_t len)
+{
+	if (((uintptr_t)dst | (uintptr_t)src) & (len - 1)) {
+		memcpy(dst, src, len);
+		return;
+	}
+	switch (len) {
+	case 2:
+		__atomic_store_n((uint16_t *)dst,
+				 __atomic_load_n((const uint16_t *)src, __ATOMIC_ACQUIRE),
+				 __ATOMIC_RELEASE);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)dst,
+				 __atomic_load_n((const uint32_t *)src, __ATOMIC_ACQUIRE),
+				 __ATOMIC_RELEASE);
+		break;
+	case 8:
+		__atomic_store_n((uint64_t *)dst,
+				 __atomic_load_n((const uint64_t *)src, __ATOMIC_ACQUIRE),
+				 __ATOMIC_RELEASE);
+		break;
+	default:
+		memcpy(dst, src, len);
+	}
+}
+
+void vfki_bars_apply(struct vfk_model *m)
+{
+	for (unsigned int i = 0; i < VFKI_BARS; i++) {
+		struct vfki_bar *b = &m->bars[i];
+		uint64_t sizes = 0;
+
+		for (unsigned int len = b->min; len && b->plain && len < 64; len += b->min)
+			sizes |= (uint64_t)fits(b, len) << len;
+		atomic_store_explicit(&b->direct, m->decode & b->decode ? sizes : 0,
+				      memory_order_relaxed);
+	}
+}
+
+int vfki_bar_failed(const struct vfk_model *m, uint32_t bar, uint64_t off, size_t len, bool write,
+		    int ret)
+{
+	return vfki_err_sys(ret, "%s: BAR %u: %s of %zu bytes at 0x%" PRIx64, m->io.name, bar,
+			    write ? "write" : "read", len, off);
+}
+
+static int call_model(const struct access *a, uint64_t off, uint8_t *buf, size_t len)
+{
+	struct vfk_model *m = a->m;
+	int ret = a->write ? m->ops.bar_write(m, m->self, a->bar, off, buf, len) :
+			     m->ops.bar_read(m, m->self, a->bar, off, buf, len);
+
+	return ret < 0 ? vfki_bar_failed(m, a->bar, off, len, a->write, ret) : 0;
+}
+
+/* Splits at max, aligned. @off and @len are multiples of min, which divides max: no piece is below min. */
+static int split_model(const struct access *a, uint64_t off, uint8_t *buf, size_t len)
+{
+	const struct vfki_bar *b = &a->m->bars[a->bar];
+	int ret = 0;
+
+	if (fits(b, len))
+		return call_model(a, off, buf, len);
+	while (len && !ret) {
+		size_t n = b->max;
+
+		while (n > len || off & (n - 1))
+			n >>= 1;
+		ret = call_model(a, off, buf, n);
+		off += n;
+		buf += n;
+		len -= n;
+	}
+	return ret;
+}
+
+static int access_part(const struct access *a, const struct part *p, uint64_t off, uint8_t *buf,
+		       size_t len)
+{
+	struct vfk_model *m = a->m;
+	char *mem = m->bars[a->bar].mem.addr;
+
+	switch (p->kind) {
+	case PART_MEMORY:
+		copy_memory(a->write ? mem + off : (char *)buf, a->write ? (char *)buf : mem + off,
+			    len);
+		return 0;
+	case PART_TABLE:
+		if (a->write)
+			vfki_msix_table_write(m, off - p->first, buf, len);
+		else
+			vfki_msix_table_read(m, off - p->first, buf, len);
+		return 0;
+	case PART_PBA: /* PCI 3.0, section 6.8.2.10: read-only */
+		if (!a->write)
+			vfki_msix_pba_read(m, off - p->first, buf, len);
+		return 0;
+	case PART_MODEL:
+		break;
+	}
+	return split_model(a, off, buf, len);
+}
+
+static int access_parts(const struct access *a, uint64_t off, uint8_t *buf, size_t len)
+{
+	int ret = 0;
+
+	while (len && !ret) {
+		struct part p = find_part(a->m, a->bar, off);
+		size_t n = (size_t)vfki_min_u64(len, p.end - off);
+
+		ret = access_part(a, &p, off, buf, n);
+		off += n;
+		buf += n;
+		len -= n;
+	}
+	return ret;
+}
+
+static int not_decoded(const struct vfk_model *m, uint32_t bar)
+{
+	return vfki_err(-EIO, "%s: BAR %u: %s decoding is off", m->io.name, bar,
+			m->bars[bar].decode == PCI_COMMAND_IO ? "I/O" : "memory");
+}
+
+static ssize_t access_bar(const struct access *a, uint64_t off, uint8_t *buf, size_t len)
+{
+	struct vfk_model *m = a->m;
+	const struct vfki_bar *b = &m->bars[a->bar];
+	int ret;
+
+	if (!vfki_range_ok(off, len, b->length))
+		return vfki_err(-EINVAL, "%s: BAR %u: %zu bytes at 0x%" PRIx64 ": beyond its end",
+				m->io.name, a->bar, len, off);
+	if ((off | len) & b->unaligned)
+		return vfki_err(-EINVAL,
+				"%s: BAR %u: %zu bytes at 0x%" PRIx64 ": accesses are multiples of "
+				"%u bytes",
+				m->io.name, a->bar, len, off, b->min);
+	vfki_lock_take(&m->lock);
+	ret = m->decode & b->decode ? access_parts(a, off, buf, len) : not_decoded(m, a->bar);
+	vfki_model_leave(m);
+	return ret < 0 ? ret : (ssize_t)len;
+}
+
+ssize_t vfki_bar_read(struct vfk_model *m, uint32_t bar, uint64_t off, void *buf, size_t len)
+{
+	return access_bar(&(struct access){ m, bar, false }, off, buf, len);
+}
+
+ssize_t vfki_bar_write(struct vfk_model *m, uint32_t bar, uint64_t off, const void *buf, size_t len)
+{
+	/* A write only reads it. */
+	return access_bar(&(struct access){ m, bar, true }, off, (uint8_t *)(uintptr_t)buf, len);
+}
+
+/* ---- info ---- */
+
+static int add_areas(const struct vfki_bar *b, struct vfio_region_info *info)
+{
+	uint8_t buf[sizeof(*info) + 32 + sizeof(b->areas) + 64] __attribute__((aligned(8)));
+	size_t used = sizeof(*info), link = offsetof(struct vfio_region_info, cap_offset);
+	size_t room = info->argsz;
+	void *cap;
+
+	memset(buf, 0, sizeof(buf));
+	cap = vfki_caps_add(buf, sizeof(buf), &used, &link, VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1,
+			    vfki_sparse_size(b->num_areas));
+	if (!cap)
+		return vfki_err(-E2BIG, "region info: %u areas", b->num_areas);
+	vfki_sparse_encode(cap, b->areas, b->num_areas);
+	info->argsz = (uint32_t)used;
+	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	if (used > room)
+		return 1;
+	info->cap_offset = sizeof(*info);
+	memcpy((uint8_t *)info + sizeof(*info), buf + sizeof(*info), used - sizeof(*info));
+	return 0;
+}
+
+int vfki_bar_info(struct vfk_model *m, struct vfio_region_info *info, struct vfk_region_fds *fds)
+{
+	const struct vfki_bar *b = &m->bars[info->index];
+	int ret = 0;
+
+	info->size = b->length;
+	if (b->length)
+		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	if (b->fd < 0) {
+		info->argsz = sizeof(*info);
+		return 0;
+	}
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	info->offset = b->fd_offset;
+	if (b->num_areas)
+		ret = add_areas(b, info);
+	else
+		info->argsz = sizeof(*info);
+	if (ret || !fds)
+		return ret < 0 ? ret : 0;
+	fds->fd[0] = vfki_fd_dup(b->fd);
+	if (fds->fd[0] < 0)
+		return vfki_err_sys(fds->fd[0], "%s: region %u: its file", m->io.name, info->index);
+	fds->count = 1;
+	return 0;
+}

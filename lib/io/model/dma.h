@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dma.h - a model's view of memory: the sink of its dma space, and access by IOVA.
+ *
+ * The table of mappings is an immutable sorted array; a map or unmap makes a new one and replaces the pointer. Access
+ * finds its mapping between vfki_grace_enter() and _leave(), without a lock. A transfer stays inside for as long as it
+ * copies; a reference that the model keeps counts on its mapping instead, so that it holds up nobody else's unmap.
+ *
+ * Threads: the sink's ops one at a time (the space serialises them); access from any number of threads.
+ */
+#ifndef VFKI_MODEL_DMA_H
+#define VFKI_MODEL_DMA_H
+
+#include "grace.h"
+#include "lib/base/guard.h"
+#include "lib/io/mapping.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <vfiokit/dma.h>
+
+struct vfk_model;
+struct vfki_dirty;
+
+struct vfki_dma_entry {
+	struct vfki_mapping m;		  /* first: a table's pointers are pointers to entries */
+	struct vfki_guarded mem;	  /* our mapping of a file that came without an address */
+	_Atomic uint64_t refs;		  /* taken by the model */
+	struct vfki_dirty *_Atomic dirty; /* NULL: not recorded */
+};
+
+struct vfki_dma_table {
+	struct vfki_garbage garbage; /* first */
+	struct vfki_mappings t;	     /* never changes once others see it */
+};
+
+struct vfki_dma {
+	struct vfki_dma_table *_Atomic table; /* never NULL between init and fini */
+	struct vfki_grace grace;
+	_Atomic bool bus_master;
+	struct vfk_guard *guard;     /* the opener's; NULL */
+	uint64_t dirty_page;	     /* page size of the record; 0: nothing is recorded */
+	struct vfki_dirty *unmapped; /* records of mappings that are gone, not yet reported */
+	uint32_t num_unmapped;
+	bool dirty_lost; /* too many of those: everything counts as dirty */
+};
+
+extern const struct vfk_dma_ops vfki_model_dma_ops;
+
+/* Returns 0 or -ENOMEM. */
+int vfki_dma_init(struct vfk_model *m);
+
+/* Tells the model that its mappings go, and takes them away; what it still holds references to lives until fini. */
+void vfki_dma_unmap_all(struct vfk_model *m);
+
+/* Frees everything; no reference is put after this. */
+void vfki_dma_fini(struct vfk_model *m);
+
+#endif

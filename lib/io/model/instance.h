@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * instance.h - one model that is open: the toolkit's side of it.
+ *
+ * struct vfk_model is the io that the table of backends makes, and what a model's author gets as a handle.
+ *
+ * Threads: the lock is held around every function of the author's, so that those never run twice at once; what each
+ * part says of its own threads stands in its header. While a function of the author's does DMA on a mapping that is
+ * reached by callbacks (a client without shared memory), the lock stays held until the callback returns.
+ */
+#ifndef VFKI_MODEL_INSTANCE_H
+#define VFKI_MODEL_INSTANCE_H
+
+#include "bar.h"
+#include "config.h"
+#include "dma.h"
+#include "irq.h"
+#include "lock.h"
+#include "work.h"
+#include <linux/pci_regs.h>
+#include <stdbool.h>
+#include <vfiokit/io.h>
+#include <vfiokit/model.h>
+
+struct vfk_model {
+	struct vfk_io io;	  /* first */
+	struct vfk_model_ops ops; /* a copy: members beyond the author's size are NULL */
+	void *self;		  /* the author's instance */
+	struct vfki_lock lock;
+	uint32_t decode; /* PCI_COMMAND_MEMORY and _IO, as far as BARs answer now */
+	struct vfki_bar bars[VFKI_BARS];
+	struct vfki_work work;
+	struct vfki_config config;
+	struct vfki_irqs irqs;
+	struct vfki_dma dma;
+	const struct vfk_model_ops *given; /* the caller's own model; NULL: a bundled one */
+	bool declaring;			   /* inside init */
+	bool identified;
+};
+
+/* Whether a function that declares may be called now: 0, or -EINVAL with a text that names @what. */
+int vfki_model_declaring(const struct vfk_model *m, const char *what);
+
+/* Resets the device; under the lock. */
+void vfki_model_reset(struct vfk_model *m);
+
+/* Leaves a function of the author's: runs what it put off, then drops the lock. */
+static inline void vfki_model_leave(struct vfk_model *m)
+{
+	if (__builtin_expect(m->work.soon != NULL, 0))
+		vfki_work_run_soon(m);
+	vfki_lock_drop(&m->lock);
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * model_io.h - the backend "model": a device written in software, in this process.
+ *
+ * Threads: as every io, see <vfiokit/io.h>.
+ */
+#ifndef VFKI_MODEL_IO_H
+#define VFKI_MODEL_IO_H
+
+#include <vfiokit/io.h>
+#include <vfiokit/model.h>
+
+extern const struct vfk_io_ops vfki_model_io_ops;
+
+/*
+ * Makes an instance of this backend, before its open, one of the caller's own model instead of a bundled one: open then
+ * does not look at the URI's target. @ops is borrowed and outlives the io.
+ */
+void vfki_model_io_set_ops(struct vfk_io *io, const struct vfk_model_ops *ops);
+
+#endif

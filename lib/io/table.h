@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * table.h - the table of bundled backends and filters.
+ *
+ * Threads: any; constant data.
+ */
+#ifndef VFKI_IO_TABLE_H
+#define VFKI_IO_TABLE_H
+
+#include <stdbool.h>
+#include <vfiokit/io.h>
+
+struct vfk_model_ops;
+
+/* NULL, with a text that lists those that there are. */
+const struct vfk_io_ops *vfki_io_find_backend(const char *scheme);
+const struct vfk_io_ops *vfki_io_find_filter(const char *name);
+
+/* Whether @ops is one of the table: then its failures have a text. */
+bool vfki_io_is_bundled(const struct vfk_io_ops *ops);
+
+/* The backend for models, and how an instance of it, not yet open, is given the model of a program. */
+const struct vfk_io_ops *vfki_io_model_backend(void);
+void vfki_io_set_model(struct vfk_io *io, const struct vfk_model_ops *ops);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dma.c - the sink: the server is told of mappings, with their files where they have one.
+ *
+ * A map or unmap that the server does not answer in time leaves it unknown what it can reach: the connection ends, and
+ * with it every mapping. The dma space calls no two of these at once.
+ */
+#include "lib/base/error.h"
+#include "lib/io/user/client.h"
+#include "lib/wire/dma_map.h"
+#include <stdio.h>
+
+/* A transport error, after which the mapping's fate is not known. */
+static int settled(struct vfki_user *user, int r)
+{
+	return r == -ETIMEDOUT ? vfki_conn_fail(user->conn, r) : r;
+}
+
+static int send_map(struct vfki_user *user, const struct vfk_dma_mapping *m, int fd)
+{
+	uint8_t request[sizeof(struct vfki_wire_dma_map)];
+	const struct iovec out = { .iov_base = request, .iov_len = sizeof(request) };
+	struct vfki_request rq = { .command = VFKI_WIRE_DMA_MAP, .out = &out, .n_out = 1 };
+
+	vfki_enc_dma_map_request(request, m->prot, fd >= 0 ? m->fd_offset : 0, m->iova, m->length);
+	/* Without a descriptor the server asks by message. */
+	if (fd >= 0 && user->agreed.send_fds) {
+		rq.out_fds = &fd;
+		rq.n_out_fds = 1;
+	}
+	return settled(user, vfki_conn_request(user->conn, &rq));
+}
+
+static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
+{
+	struct vfki_user *user = vfki_user_of(io);
+	int fd, r;
+
+	/* Before the server is told: it may ask for memory as soon as it knows of it. */
+	r = vfki_user_memory_add(&user->memory, m, &fd);
+	if (r)
+		return r;
+	r = send_map(user, m, fd);
+	if (r) {
+		char text[VFKI_ERROR_SIZE];
+
+		snprintf(text, sizeof(text), "%s", vfk_error());
+		vfki_user_memory_remove(&user->memory, m->iova, m->length, user->timeout_ms);
+		return vfki_err(r, "%s", text);
+	}
+	addr->addr = m->iova;
+	addr->contiguous = m->length;
+	return 0;
+}
+
+static int send_unmap(struct vfki_user *user, uint64_t iova, uint64_t length)
+{
+	const struct vfki_wire_unmap unmap = { .addr = iova, .size = length };
+	uint8_t request[VFKI_WIRE_UNMAP_MAX], reply[VFKI_WIRE_UNMAP_MAX];
+	size_t len = vfki_enc_dma_unmap_request(request, &unmap);
+	const void *bitmap;
+	ssize_t r;
+
+	r = vfki_user_request(user, VFKI_WIRE_DMA_UNMAP, request, len, reply, sizeof(reply));
+	if (r < 0)
+		return settled(user, (int)r);
+	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(reply, (size_t)r, &unmap, &bitmap));
+}
+
+/*
+ * What an Error reply to an unmap means: still in use, and intact; not there, which is as good as gone; or anything else,
+ * from a server that keeps the memory. The space counts on the mapping's end then, so the connection ends too.
+ */
+static int refused(struct vfki_user *user, int r)
+{
+	if (r == -ENOENT)
+		return 0;
+	if (!r || r == -EBUSY || vfki_conn_ended(user->conn))
+		return r;
+	return vfki_conn_fail(user->conn, vfki_err_prefix(-EPROTO, "the server keeps memory"));
+}
+
+static int dma_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms)
+{
+	struct vfki_user *user = vfki_user_of(io);
+	int r = vfki_user_memory_check(&user->memory, iova, length);
+
+	(void)timeout_ms; /* how long its own users may take is the server's to bound */
+	if (!r)
+		r = refused(user, send_unmap(user, iova, length));
+	if (r)
+		return r;
+	/* The server has let go; what is left is an answer of ours that is being put together. */
+	r = vfki_user_memory_remove(&user->memory, iova, length, user->timeout_ms);
+	return r == -EBUSY ? vfki_conn_fail(user->conn, -ETIMEDOUT) : r;
+}
+
+static int dma_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
+{
+	const struct vfki_wire_agreed *a = &vfki_user_of(io)->agreed;
+
+	limits->pgsizes = a->pgsizes;
+	limits->max_maps = a->max_dma_maps;
+	limits->num_ranges = 0;
+	return 0;
+}
+
+void vfki_user_unmap_all(struct vfki_user *user)
+{
+	struct vfki_mappings *table = &user->memory.table;
+
+	/* Closing is alone: nobody else changes the table. */
+	while (table->count && !vfki_conn_ended(user->conn)) {
+		const struct vfki_mapping *m = table->at[table->count - 1];
+
+		if (dma_unmap(&user->io, m->first, vfki_mapping_length(m), user->timeout_ms))
+			break;
+	}
+}
+
+const struct vfk_dma_ops vfki_user_dma_ops = {
+	.size = sizeof(struct vfk_dma_ops),
+	.map = dma_map,
+	.unmap = dma_unmap,
+	.limits = dma_limits,
+	.dirty_start = vfki_user_dirty_start,
+	.dirty_stop = vfki_user_dirty_stop,
+	.dirty_report = vfki_user_dirty_report,
+};

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * user.c - opening and closing a vfio-user device: the socket, and what VERSION settles.
+ *
+ * We propose 0.2 and take any minor below it, with JSON or without. Open and close run alone; everything else in this
+ * room runs on any number of threads.
+ */
+#include "lib/io/user/user.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/io/user/client.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_MS 5000
+#define MAX_TIMEOUT_MS	   3600000
+
+ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *out, size_t out_len,
+			  void *in, size_t in_len)
+{
+	const struct iovec to = { .iov_base = (void *)out, .iov_len = out_len };
+	const struct iovec from = { .iov_base = in, .iov_len = in_len };
+	struct vfki_request rq = {
+		.command = command,
+		.out = &to,
+		.n_out = out_len ? 1 : 0,
+		.in = &from,
+		.n_in = in_len ? 1 : 0,
+	};
+	int r = vfki_conn_request(user->conn, &rq);
+
+	return r ? r : (ssize_t)rq.in_len;
+}
+
+/* ---- VERSION ---- */
+
+static int receive_version(struct vfki_user *user, const struct vfki_wire_hello *own,
+			   const void *payload, size_t len)
+{
+	struct vfki_wire_hello server;
+	int r = vfki_dec_version(payload, len, &server);
+
+	/* To a server a bad capability is an error to answer; here it is a reply that is none. */
+	if (r)
+		return r == -ENOMEM ? r : -EPROTO;
+	return vfki_wire_negotiate_client(own, &server, 0, &user->agreed);
+}
+
+static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps)
+{
+	struct vfki_wire_hello own = {
+		.major = VFKI_WIRE_MAJOR,
+		.minor = VFKI_WIRE_MINOR,
+		.caps = *caps,
+	};
+	const size_t room = sizeof(struct vfki_wire_version) + VFKI_WIRE_MAX_VERSION;
+	uint8_t *buf = malloc(2 * room);
+	ssize_t r;
+
+	if (!buf)
+		return vfki_err(-ENOMEM, "version: no memory");
+	r = vfki_enc_version(buf, room, &own);
+	if (r > 0)
+		r = vfki_user_request(user, VFKI_WIRE_VERSION, buf, (size_t)r, buf + room, room);
+	if (r >= 0)
+		r = receive_version(user, &own, buf + room, (size_t)r);
+	else if (r == -EBUSY)
+		r = vfki_err(-EBUSY, "version: the server has a client already");
+	free(buf);
+	return (int)r;
+}
+
+static size_t transfer(uint64_t a, uint64_t b)
+{
+	uint64_t most = a < b ? a : b;
+
+	/* Pieces of a long transfer begin where an 8-byte access could. */
+	return (size_t)(most & ~7ull);
+}
+
+static void set_transfers(struct vfki_user *user)
+{
+	const struct vfki_wire_agreed *a = &user->agreed;
+
+	user->max_write = transfer(a->send_xfer, VFKI_WIRE_MAX_XFER);
+	user->max_read = transfer(a->send_xfer, a->recv_xfer);
+}
+
+/* ---- open, close ---- */
+
+static int get_number(const struct vfk_uri *uri, const char *key, uint64_t min, uint64_t max,
+		      uint64_t *value)
+{
+	int r = vfk_uri_get_u64(uri, key, min, max, value);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int get_socket(const struct vfk_uri *uri, uint32_t timeout_ms)
+{
+	const char *path = vfk_uri_target(uri);
+	uint64_t fd;
+	int r;
+
+	if (!vfk_uri_get(uri, "fd"))
+		return vfki_unix_connect(path, timeout_ms);
+	if (*path)
+		return vfki_err(-EINVAL, "a path or fd=, not both");
+	r = vfk_uri_get_u64(uri, "fd", 0, INT_MAX, &fd);
+	return r ? r : (int)fd;
+}
+
+static int get_timeout(const struct vfk_uri *uri, const struct vfk_open_opts *opts,
+		       uint32_t *timeout_ms)
+{
+	uint64_t value = opts && opts->timeout_ms ? opts->timeout_ms : DEFAULT_TIMEOUT_MS;
+	int r = get_number(uri, "timeout", 1, MAX_TIMEOUT_MS, &value);
+
+	*timeout_ms = (uint32_t)value;
+	return r;
+}
+
+static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
+		      const struct vfki_wire_caps *caps)
+{
+	const struct vfki_conn_opts opts = {
+		.timeout_ms = user->timeout_ms,
+		.max_xfer = caps->max_data_xfer_size,
+		.max_fds = caps->max_msg_fds,
+		.command = vfki_user_command,
+		.ctx = user,
+	};
+	struct vfki_transport t;
+	int fd = get_socket(uri, user->timeout_ms), r;
+
+	if (fd < 0)
+		return fd;
+	r = vfki_unix_transport(fd, user->timeout_ms, &t);
+	if (!r)
+		r = vfki_conn_create(&t, &opts, &user->conn);
+	/* One that was handed to us stays its owner's. */
+	if (r && !vfk_uri_get(uri, "fd"))
+		vfki_fd_close(fd);
+	return r;
+}
+
+static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct vfk_open_opts *opts)
+{
+	static const char *const keys[] = { "fd", "timeout", NULL };
+	struct vfki_user *user = vfki_user_of(io);
+	struct vfki_wire_caps caps;
+	int r = vfk_uri_only(uri, keys);
+
+	if (!r)
+		r = get_timeout(uri, opts, &user->timeout_ms);
+	if (!r)
+		r = vfki_user_memory_init(&user->memory);
+	if (r)
+		return r;
+	vfki_wire_caps_own(&caps, VFKI_WIRE_DEFAULT_XFER, false);
+	r = connect_to(user, uri, &caps);
+	if (r)
+		goto fini_memory;
+	r = negotiate(user, &caps);
+	if (r)
+		goto destroy_conn;
+	set_transfers(user);
+	io->dma = &vfki_user_dma_ops;
+	return 0;
+
+destroy_conn:
+	vfki_conn_destroy(user->conn);
+fini_memory:
+	vfki_user_memory_fini(&user->memory);
+	return r;
+}
+
+static void user_close(struct vfk_io *io)
+{
+	struct vfki_user *user = vfki_user_of(io);
+
+	/* The server drops interrupts and mappings when the connection ends, but later than we return. */
+	if (vfki_user_flush(io) == -ETIMEDOUT)
+		vfki_conn_fail(user->conn, -ETIMEDOUT);
+	vfki_user_disarm_all(user);
+	vfki_user_unmap_all(user);
+	vfki_conn_destroy(user->conn);
+	vfki_user_memory_fini(&user->memory);
+}
+
+static int user_poll_fd(struct vfk_io *io)
+{
+	return vfki_conn_fd(vfki_user_of(io)->conn);
+}
+
+static int user_dispatch(struct vfk_io *io)
+{
+	return vfki_conn_dispatch(vfki_user_of(io)->conn);
+}
+
+const struct vfk_io_ops vfki_user_io_ops = {
+	.size = sizeof(struct vfk_io_ops),
+	.name = "vfio-user",
+	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; timeout=MS (5000)",
+	.instance_size = sizeof(struct vfki_user),
+	.open = user_open,
+	.close = user_close,
+	.get_device_info = vfki_user_get_device_info,
+	.get_region_info = vfki_user_get_region_info,
+	.get_irq_info = vfki_user_get_irq_info,
+	.set_irqs = vfki_user_set_irqs,
+	.region_read = vfki_user_region_read,
+	.region_write = vfki_user_region_write,
+	.device_feature = vfki_user_device_feature,
+	.reset = vfki_user_reset,
+	.write_multi = vfki_user_write_multi,
+	.flush = vfki_user_flush,
+	.mig_read = vfki_user_mig_read,
+	.mig_write = vfki_user_mig_write,
+	.poll_fd = user_poll_fd,
+	.dispatch = user_dispatch,
+};
