@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * client_memory.c - a client's memory that is not shared: reached by DMA_READ and DMA_WRITE messages.
+ *
+ * Specification: "VFIO_USER_DMA_READ", "VFIO_USER_DMA_WRITE". The device waits for the client's answer, within the
+ * connection's bound; commands that arrive meanwhile are queued there, so that no access of the device is entered twice.
+ *
+ * Threads: any that does the device's DMA, several at once.
+ */
+#include "client_memory.h"
+#include "lib/base/error.h"
+#include "lib/wire/dma_access.h"
+#include "session.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A reply up to this size is received on the stack: a descriptor or a page, and what stands before it. */
+#define SMALL (VFKI_WIRE_DMA_FRONT + 4096)
+
+/* The reply is the client's; one that cannot be ends its connection. */
+static int checked(struct vfki_session *s, int ret)
+{
+	return ret == -EPROTO ? vfki_conn_fail(s->conn, ret) : ret;
+}
+
+/*
+ * Shorter than the usual bound of a client's own requests (QEMU: 5 s). A client that cannot answer while it waits for us,
+ * as QEMU's when its guest polls the device, then loses this transfer; else it would give up first, and drop the device.
+ */
+#define ANSWER_MS 2000
+
+static uint32_t answer_ms(const struct vfki_session *s)
+{
+	return s->limits.timeout_ms < ANSWER_MS ? s->limits.timeout_ms : ANSWER_MS;
+}
+
+static size_t chunk_of(const struct vfki_session *s, size_t len)
+{
+	uint64_t max = s->agreed.send_xfer < s->limits.max_xfer ? s->agreed.send_xfer :
+								  s->limits.max_xfer;
+
+	return len < max ? len : (size_t)max;
+}
+
+/* @reply has room for the front and @len bytes. */
+static int read_chunk(struct vfki_session *s, uint64_t iova, void *buf, size_t len, void *reply)
+{
+	const struct vfki_wire_dma_access asked = { .addr = iova, .count = len };
+	enum vfki_wire_dma_form form = atomic_load(&s->dma_form);
+	uint8_t request[sizeof(asked)];
+	const struct iovec out = { request, vfki_enc_dma_access(request, iova, len) };
+	const struct iovec in = { reply, VFKI_WIRE_DMA_FRONT + len };
+	struct vfki_request rq = { .command = VFKI_WIRE_DMA_READ,
+				   .timeout_ms = answer_ms(s),
+				   .out = &out,
+				   .n_out = 1,
+				   .in = &in,
+				   .n_in = 1 };
+	const void *data;
+	int ret;
+
+	ret = vfki_conn_request(s->conn, &rq);
+	if (ret)
+		return ret;
+	ret = vfki_dec_dma_read_reply(reply, rq.in_len, &asked, &form, &data);
+	if (ret < 0)
+		return checked(s, ret);
+	atomic_store(&s->dma_form, form);
+	memcpy(buf, data, len);
+	return 0;
+}
+
+static int memory_read(void *ctx, uint64_t iova, void *buf, size_t len)
+{
+	struct vfki_session *s = ctx;
+	uint8_t small[SMALL] __attribute__((aligned(8)));
+	size_t chunk = chunk_of(s, len);
+	uint8_t *reply = small;
+	int ret = 0;
+
+	if (VFKI_WIRE_DMA_FRONT + chunk > sizeof(small)) {
+		reply = malloc(VFKI_WIRE_DMA_FRONT + chunk);
+		if (!reply)
+			return vfki_err(-ENOMEM, "dma_read: no memory for %zu bytes", chunk);
+	}
+	for (size_t done = 0; !ret && done < len; done += chunk) {
+		chunk = chunk_of(s, len - done);
+		ret = read_chunk(s, iova + done, (uint8_t *)buf + done, chunk, reply);
+	}
+	if (reply != small)
+		free(reply);
+	return ret;
+}
+
+static int write_chunk(struct vfki_session *s, uint64_t iova, const void *buf, size_t len)
+{
+	static const uint8_t zeros[8];
+	const struct vfki_wire_dma_access asked = { .addr = iova, .count = len };
+	uint8_t front[sizeof(asked)], reply[sizeof(asked)];
+	size_t pad;
+	size_t front_len =
+		vfki_enc_dma_write_request(front, atomic_load(&s->dma_form), iova, len, &pad);
+	const struct iovec out[] = {
+		{ front, front_len },
+		{ (void *)buf, len },
+		{ (void *)zeros, pad },
+	};
+	const struct iovec in = { reply, sizeof(reply) };
+	struct vfki_request rq = { .command = VFKI_WIRE_DMA_WRITE,
+				   .timeout_ms = answer_ms(s),
+				   .out = out,
+				   .n_out = pad ? 3 : 2,
+				   .in = &in,
+				   .n_in = 1 };
+	int ret;
+
+	ret = vfki_conn_request(s->conn, &rq);
+	if (ret)
+		return ret;
+	return checked(s, vfki_dec_dma_write_reply(reply, rq.in_len, &asked));
+}
+
+static int memory_write(void *ctx, uint64_t iova, const void *buf, size_t len)
+{
+	struct vfki_session *s = ctx;
+	size_t chunk;
+	int ret = 0;
+
+	for (size_t done = 0; !ret && done < len; done += chunk) {
+		chunk = chunk_of(s, len - done);
+		ret = write_chunk(s, iova + done, (const uint8_t *)buf + done, chunk);
+	}
+	return ret;
+}
+
+const struct vfk_dma_callbacks vfki_client_memory = {
+	.size = sizeof(struct vfk_dma_callbacks),
+	.read = memory_read,
+	.write = memory_write,
+};

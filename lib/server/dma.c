@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dma.c - DMA_MAP and DMA_UNMAP.
+ *
+ * Specification: "VFIO_USER_DMA_MAP", "VFIO_USER_DMA_UNMAP". An unmap is by range: everything that lies wholly inside goes,
+ * and nothing there is success, since QEMU sends ranges that cover many mappings or none. Its answer says that the device
+ * does not reach the memory any more; while a transfer still uses some, the command waits and the server goes on.
+ *
+ * Threads: the server's.
+ */
+#include "client_memory.h"
+#include "handlers.h"
+#include "lib/base/error.h"
+#include "lib/connection/transport.h"
+#include "lib/wire/dma_map.h"
+
+/* How long a device may go on using memory that the client takes back. */
+#define UNMAP_BOUND_MS 1000
+
+static int map_file(struct vfki_session *s, uint32_t flags, struct vfk_dma_mapping *m)
+{
+	int ret;
+
+	if (flags & VFKI_WIRE_DMA_MODE_FILE)
+		return vfki_windows_map(&s->windows, s->space, m, false);
+	ret = vfki_windows_map(&s->windows, s->space, m, true);
+	/* There are only so many maps in a process (vm.max_map_count); reading and writing the file does as well. */
+	if (ret == -ENOMEM && !(flags & VFKI_WIRE_DMA_MODE_MMAP)) {
+		m->vaddr = NULL;
+		ret = vfki_windows_map(&s->windows, s->space, m, false);
+	}
+	return ret;
+}
+
+int vfki_handle_dma_map(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	struct vfk_dma_mapping m = { .size = sizeof(m), .fd = -1 };
+	struct vfki_wire_dma_map map;
+	int ret;
+
+	(void)a;
+	ret = vfki_dec_dma_map_request(cmd->payload, cmd->len, cmd->nfds, &map);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	if (s->windows.table.count >= s->agreed.max_dma_maps)
+		return vfki_err(-ENOSPC, "dma_map: more than %llu mappings",
+				(unsigned long long)s->agreed.max_dma_maps);
+	m.iova = map.addr;
+	m.length = map.size;
+	m.prot = map.flags & (VFK_DMA_READ | VFK_DMA_WRITE);
+	if (cmd->nfds) {
+		m.fd = cmd->fds[0];
+		m.fd_offset = map.offset;
+		return map_file(s, map.flags, &m);
+	}
+	m.callbacks = &vfki_client_memory;
+	m.ctx = s;
+	return vfki_windows_map(&s->windows, s->space, &m, false);
+}
+
+static uint64_t last_of(const struct vfki_wire_unmap *unmap)
+{
+	return unmap->all ? UINT64_MAX : unmap->addr + (unmap->size - 1);
+}
+
+static int try_unmap(struct vfki_session *s, const struct vfki_wire_unmap *unmap)
+{
+	return vfki_windows_unmap(&s->windows, s->space, unmap->addr, last_of(unmap));
+}
+
+int vfki_handle_dma_unmap(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	struct vfki_wire_unmap unmap;
+	int ret;
+
+	ret = vfki_dec_dma_unmap_request(cmd->payload, cmd->len, VFKI_WIRE_MAX_BITMAP, &unmap);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	/* Which pages a device wrote is asked by DEVICE_FEATURE; the server keeps no log of its own. */
+	if (unmap.bitmap)
+		return vfki_err(-ENOTSUP, "dma_unmap: no bitmap of written pages here");
+	ret = vfki_windows_check(&s->windows, unmap.addr, last_of(&unmap));
+	if (ret)
+		return ret;
+	ret = try_unmap(s, &unmap);
+	if (ret == -EBUSY) {
+		s->unmapping.cmd = cmd;
+		s->unmapping.what = unmap;
+		s->unmapping.deadline = vfki_deadline_ns(UNMAP_BOUND_MS);
+		return VFKI_LATER;
+	}
+	vfki_answer_head(a, vfki_enc_dma_unmap_reply(a->head, &unmap));
+	return 0;
+}
+
+int vfki_dma_unmap_retry(struct vfki_session *s, uint64_t now)
+{
+	struct vfki_unmapping *waiting = &s->unmapping;
+	struct vfki_command *cmd = waiting->cmd;
+	struct vfki_answer a = { .n = 0 };
+	int ret;
+
+	ret = try_unmap(s, &waiting->what);
+	if (ret == -EBUSY && now < waiting->deadline)
+		return 0;
+	waiting->cmd = NULL;
+	vfki_answer_head(&a, vfki_enc_dma_unmap_reply(a.head, &waiting->what));
+	return vfki_command_finish(s, cmd, &a, ret);
+}

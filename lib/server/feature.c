@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * feature.c - DEVICE_FEATURE.
+ *
+ * Specification: "VFIO_USER_DEVICE_FEATURE". The device gets a structure that was built here from checked values; a client's
+ * bytes, pointers and descriptor numbers never reach it.
+ *
+ * Threads: the server's.
+ */
+#include "lib/wire/feature.h"
+#include "handlers.h"
+#include "lib/base/error.h"
+#include <stdlib.h>
+
+/* What was agreed for bitmaps, else what any reply may have. */
+static uint64_t max_bitmap(const struct vfki_session *s)
+{
+	return s->agreed.migration_max_bitmap ? s->agreed.migration_max_bitmap :
+						s->agreed.send_xfer;
+}
+
+int vfki_handle_feature(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	struct vfki_wire_feature_request req;
+	struct vfki_wire_feature_tail tail;
+	int ret;
+
+	ret = vfki_dec_feature_request(cmd->payload, cmd->len, cmd->fds, cmd->nfds, max_bitmap(s),
+				       &req);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	if (req.bitmap_size) {
+		a->memory = calloc(1, req.bitmap_size);
+		if (!a->memory)
+			return vfki_err(-ENOMEM, "device_feature: no memory for a bitmap");
+		vfki_wire_feature_set_bitmap(&req, a->memory);
+	}
+	ret = vfk_device_feature(s->dev, &req.kernel.head);
+	if (ret)
+		return ret < 0 ? ret :
+				 vfki_err(-EIO, "device_feature: the device returned %d", ret);
+	vfki_answer_head(a, vfki_enc_feature_reply(a->head, &req, &tail));
+	if (tail.len)
+		vfki_answer_data(a, tail.data, tail.len);
+	return 0;
+}

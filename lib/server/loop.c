@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * loop.c - a server's loop; see loop.h.
+ *
+ * A client's doings end at most its own session: what a function of the session returns is a count, or the client's end.
+ *
+ * Threads: the server's, one at a time.
+ */
+#include "loop.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/connection/transport.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S	1000000000ull
+/* When the process has no descriptors left, a waiting connection would keep the loop spinning. */
+#define ACCEPT_PAUSE_NS (NS_PER_S / 10)
+
+/* What an event is about; refusals follow, one a place. */
+enum source {
+	SOURCE_LISTENER,
+	SOURCE_CLIENT,
+	SOURCE_WAKE,
+	SOURCE_DEVICE,
+	SOURCE_TIMER,
+	SOURCE_REFUSAL,
+	SOURCE_END = SOURCE_REFUSAL + VFKI_REFUSALS_MAX,
+};
+
+static void tell(struct vfk_server *s, enum vfk_server_event event, const char *text)
+{
+	if (s->event)
+		s->event(s->ctx, event, text);
+}
+
+/* ---- the epoll set ---- */
+
+static int watch(struct vfk_server *s, int op, int fd, uint32_t events, uint32_t source)
+{
+	struct epoll_event e = { .events = events, .data.u32 = source };
+
+	return epoll_ctl(s->epoll_fd, op, fd, &e) ? vfki_err_sys(-errno, "epoll") : 0;
+}
+
+static void unwatch_client(struct vfk_server *s)
+{
+	if (!s->polled)
+		return;
+	watch(s, EPOLL_CTL_DEL, vfki_conn_fd(s->session.conn), 0, 0);
+	watch(s, EPOLL_CTL_DEL, vfki_conn_wake_fd(s->session.conn), 0, 0);
+	s->polled = false;
+}
+
+static int watch_client(struct vfk_server *s)
+{
+	int ret;
+
+	ret = watch(s, EPOLL_CTL_ADD, vfki_conn_fd(s->session.conn), EPOLLIN, SOURCE_CLIENT);
+	if (ret)
+		return ret;
+	ret = watch(s, EPOLL_CTL_ADD, vfki_conn_wake_fd(s->session.conn), EPOLLIN, SOURCE_WAKE);
+	if (ret) {
+		watch(s, EPOLL_CTL_DEL, vfki_conn_fd(s->session.conn), 0, 0);
+		return ret;
+	}
+	s->polled = true;
+	s->taking = true;
+	return 0;
+}
+
+/* A client whose commands have to wait is not polled for input, or the loop would spin. Its end is always reported. */
+static void update_taking(struct vfk_server *s)
+{
+	bool take = vfki_session_ready(&s->session);
+
+	if (!s->polled || take == s->taking)
+		return;
+	watch(s, EPOLL_CTL_MOD, vfki_conn_fd(s->session.conn), take ? EPOLLIN : 0, SOURCE_CLIENT);
+	watch(s, EPOLL_CTL_MOD, vfki_conn_wake_fd(s->session.conn), take ? EPOLLIN : 0,
+	      SOURCE_WAKE);
+	s->taking = take;
+}
+
+/* The next client waits in the kernel's queue while the last one's memory is in use. */
+static void update_accepting(struct vfk_server *s, uint64_t now)
+{
+	bool want = s->listener.fd >= 0 && s->session.phase != VFKI_SESSION_ENDING &&
+		    now >= s->accept_again;
+
+	if (want == s->accepting)
+		return;
+	if (watch(s, want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener.fd, EPOLLIN,
+		  SOURCE_LISTENER))
+		s->accept_again = now + ACCEPT_PAUSE_NS;
+	else
+		s->accepting = want;
+}
+
+/* One that fires too early does no harm, and saves a system call for each command. */
+static void arm_timer(struct vfk_server *s, uint64_t when)
+{
+	struct itimerspec spec = {
+		.it_value.tv_sec = (time_t)(when / NS_PER_S),
+		.it_value.tv_nsec = (long)(when % NS_PER_S),
+	};
+
+	if (when >= s->armed)
+		return;
+	timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+	s->armed = when;
+}
+
+static void update_timer(struct vfk_server *s, uint64_t now)
+{
+	uint64_t when = vfki_session_deadline(&s->session, now);
+	uint64_t refusal = vfki_refusals_deadline(&s->refusals);
+
+	if (refusal < when)
+		when = refusal;
+	if (s->accept_again > now && s->accept_again < when)
+		when = s->accept_again;
+	arm_timer(s, when);
+}
+
+/* ---- the client ---- */
+
+static void end_client(struct vfk_server *s, int err, uint64_t now)
+{
+	unwatch_client(s);
+	vfki_session_end(&s->session, err, now);
+	tell(s, s->told ? VFK_SERVER_DISCONNECTED : VFK_SERVER_REFUSED,
+	     vfki_conn_reason(s->session.conn));
+	s->told = false;
+	vfki_session_tick(&s->session, now);
+}
+
+/* What a function of the session returned: a count, or the client's end. */
+static int settle(struct vfk_server *s, int ret, uint64_t now)
+{
+	char version[16];
+
+	if (s->session.greeted && !s->told) {
+		s->told = true;
+		snprintf(version, sizeof(version), "%d.%u", VFKI_WIRE_MAJOR,
+			 s->session.agreed.minor);
+		tell(s, VFK_SERVER_CONNECTED, version);
+	}
+	if (ret >= 0)
+		return ret;
+	end_client(s, ret, now);
+	return 1;
+}
+
+static int serve_client(struct vfk_server *s, bool hung_up, uint64_t now)
+{
+	int ret;
+
+	if (!s->polled)
+		return 0;
+	if (!vfki_session_ready(&s->session))
+		ret = hung_up ? vfki_err(-ENOTCONN, "the peer is gone") : 0;
+	else
+		ret = vfki_session_serve(&s->session);
+	return settle(s, ret, now);
+}
+
+static int start_client(struct vfk_server *s, int fd, uint64_t now)
+{
+	int ret;
+
+	ret = vfki_session_start(&s->session, fd, now);
+	if (ret)
+		return ret;
+	s->told = false;
+	ret = watch_client(s);
+	if (ret)
+		end_client(s, ret, now);
+	return 0;
+}
+
+/* ---- the listener ---- */
+
+/* Whether the present client has gone, which its successor knew before we do. */
+static bool client_leaving(const struct vfk_server *s)
+{
+	struct pollfd p = { .events = POLLRDHUP };
+
+	if (!s->polled || !s->taking)
+		return false;
+	p.fd = vfki_conn_fd(s->session.conn);
+	return poll(&p, 1, 0) > 0;
+}
+
+static void refuse_client(struct vfk_server *s, int fd, uint64_t now)
+{
+	int place = vfki_refusals_add(&s->refusals, fd, now);
+
+	if (place >= 0 && watch(s, EPOLL_CTL_ADD, fd, EPOLLIN, SOURCE_REFUSAL + (uint32_t)place))
+		vfki_refusals_drop(&s->refusals, (size_t)place);
+	tell(s, VFK_SERVER_REFUSED, "there is a client already");
+}
+
+static int accept_client(struct vfk_server *s, uint64_t now)
+{
+	int fd, ret;
+
+	if (!s->accepting || client_leaving(s))
+		return 0;
+	fd = vfki_listener_accept(&s->listener);
+	if (fd == -EAGAIN)
+		return 0;
+	if (fd < 0) {
+		s->accept_again = now + ACCEPT_PAUSE_NS;
+		return 0;
+	}
+	if (s->session.phase != VFKI_SESSION_NONE) {
+		refuse_client(s, fd, now);
+		return 1;
+	}
+	ret = start_client(s, fd, now);
+	if (ret) {
+		vfki_fd_close(fd);
+		tell(s, VFK_SERVER_REFUSED, vfk_error());
+	}
+	return 1;
+}
+
+/* ---- the device ---- */
+
+static int dispatch_device(struct vfk_server *s, uint64_t now)
+{
+	char why[256];
+	int ret = vfk_device_dispatch(s->dev);
+
+	if (ret >= 0)
+		return ret;
+	snprintf(why, sizeof(why), "%s", vfk_error());
+	s->dead = ret;
+	watch(s, EPOLL_CTL_DEL, vfk_device_poll_fd(s->dev), 0, 0);
+	if (s->polled)
+		end_client(s, ret, now);
+	return vfki_err(ret, "%s", why);
+}
+
+/* ---- the loop ---- */
+
+static int run_refusals(struct vfk_server *s, uint32_t ready, uint64_t now)
+{
+	int done = 0;
+
+	for (size_t i = 0; i < VFKI_REFUSALS_MAX; i++) {
+		if (ready & (1u << (SOURCE_REFUSAL + i)))
+			done += vfki_refusals_ready(&s->refusals, i);
+	}
+	if (ready & (1u << SOURCE_TIMER))
+		vfki_refusals_expire(&s->refusals, now);
+	return done;
+}
+
+static void fired(struct vfk_server *s)
+{
+	uint64_t times;
+
+	(void)!read(s->timer_fd, &times, sizeof(times));
+	s->armed = UINT64_MAX;
+}
+
+/* @ready has a bit for each source; @hung_up: the client's connection has no other end any more. */
+static int run(struct vfk_server *s, uint32_t ready, bool hung_up, uint64_t now)
+{
+	int done = 0, ret;
+
+	if (ready & (1u << SOURCE_TIMER))
+		fired(s);
+	if (ready & (1u << SOURCE_CLIENT | 1u << SOURCE_WAKE))
+		done += serve_client(s, hung_up, now);
+	if (ready & 1u << SOURCE_DEVICE) {
+		ret = dispatch_device(s, now);
+		if (ret < 0)
+			return ret;
+		done += ret;
+	}
+	if (ready & (1u << SOURCE_TIMER | 1u << SOURCE_DEVICE))
+		done += settle(s, vfki_session_tick(&s->session, now), now);
+	done += run_refusals(s, ready, now);
+	if (ready & 1u << SOURCE_LISTENER)
+		done += accept_client(s, now);
+	return done;
+}
+
+int vfk_server_dispatch(struct vfk_server *s)
+{
+	struct epoll_event events[SOURCE_END];
+	uint32_t ready = 0;
+	bool hung_up = false;
+	uint64_t now;
+	int n, ret;
+
+	if (s->dead)
+		return vfki_err(s->dead, "the device is gone");
+	n = epoll_wait(s->epoll_fd, events, SOURCE_END, 0);
+	for (int i = 0; i < n; i++) {
+		ready |= 1u << events[i].data.u32;
+		if (events[i].data.u32 == SOURCE_CLIENT && events[i].events & EPOLLHUP)
+			hung_up = true;
+	}
+	now = vfki_now_ns();
+	ret = run(s, ready, hung_up, now);
+	if (ret < 0)
+		return ret;
+	if (s->listener.fd < 0 && s->session.phase == VFKI_SESSION_NONE)
+		return vfki_err(-ENOTCONN, "the only client is gone");
+	update_taking(s);
+	update_accepting(s, now);
+	update_timer(s, now);
+	return ret;
+}
+
+int vfk_server_poll_fd(const struct vfk_server *s)
+{
+	return s->epoll_fd;
+}
+
+bool vfk_server_has_client(const struct vfk_server *s)
+{
+	return s->session.phase == VFKI_SESSION_SERVING;
+}
+
+/* ---- its life ---- */
+
+int vfki_loop_init(struct vfk_server *s)
+{
+	int fd, ret;
+
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll_fd < 0)
+		return vfki_err_sys(-errno, "epoll");
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->timer_fd < 0) {
+		ret = vfki_err_sys(-errno, "timer");
+		goto close_epoll;
+	}
+	s->armed = UINT64_MAX;
+	ret = watch(s, EPOLL_CTL_ADD, s->timer_fd, EPOLLIN, SOURCE_TIMER);
+	if (ret)
+		goto close_timer;
+	fd = vfk_device_poll_fd(s->dev);
+	if (fd != -ENOTSUP)
+		ret = fd < 0 ? fd : watch(s, EPOLL_CTL_ADD, fd, EPOLLIN, SOURCE_DEVICE);
+	if (ret)
+		goto close_timer;
+	return 0;
+
+close_timer:
+	vfki_fd_close(s->timer_fd);
+close_epoll:
+	vfki_fd_close(s->epoll_fd);
+	return ret;
+}
+
+void vfki_loop_fini(struct vfk_server *s)
+{
+	vfki_fd_close(s->timer_fd);
+	vfki_fd_close(s->epoll_fd);
+}
+
+int vfki_loop_listen(struct vfk_server *s)
+{
+	update_accepting(s, vfki_now_ns());
+	return s->accepting ? 0 : vfki_err(-ENOMEM, "the socket cannot be polled");
+}
+
+int vfki_loop_start_client(struct vfk_server *s, int fd)
+{
+	uint64_t now = vfki_now_ns();
+	int ret = start_client(s, fd, now);
+
+	if (!ret && !s->polled)
+		ret = vfki_err(-ENOMEM, "descriptor %d cannot be polled", fd);
+	update_timer(s, now);
+	return ret;
+}
+
+void vfki_loop_end_client(struct vfk_server *s, int err)
+{
+	if (s->polled)
+		end_client(s, err, vfki_now_ns());
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * region.c - regions: what they are, reading and writing them.
+ *
+ * An access is passed to the device as it came, never split and never joined; its data goes from the message to the
+ * device and from the device into the reply without a copy. Nothing is allocated for one.
+ *
+ * Threads: the server's.
+ */
+#include "handlers.h"
+#include "lib/base/error.h"
+#include "lib/device/device.h"
+#include "lib/wire/region_access.h"
+#include "lib/wire/region_info.h"
+#include "lib/wire/region_io_fds.h"
+
+int vfki_handle_region_read(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	struct vfki_wire_region_access access;
+	ssize_t got;
+	int ret;
+
+	ret = vfki_dec_region_read_request(cmd->payload, cmd->len, s->limits.max_xfer, &access);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	got = vfk_region_read(s->dev, access.region, access.offset, s->buf, access.count);
+	if (got < 0)
+		return (int)got;
+	vfki_answer_head(a, vfki_enc_region_access(a->head, access.offset, access.region,
+						   (uint32_t)got));
+	vfki_answer_data(a, s->buf, (size_t)got);
+	return 0;
+}
+
+int vfki_handle_region_write(struct vfki_session *s, struct vfki_command *cmd,
+			     struct vfki_answer *a)
+{
+	const uint8_t *data =
+		(const uint8_t *)cmd->payload + sizeof(struct vfki_wire_region_access);
+	struct vfki_wire_region_access access;
+	ssize_t done;
+	int ret;
+
+	ret = vfki_dec_region_write_request(cmd->payload, cmd->len, s->limits.max_xfer, &access);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	done = vfk_region_write(s->dev, access.region, access.offset, data, access.count,
+				cmd->no_reply ? VFK_WRITE_POSTED : 0);
+	if (done < 0)
+		return (int)done;
+	vfki_answer_head(a, vfki_enc_region_access(a->head, access.offset, access.region,
+						   (uint32_t)done));
+	return 0;
+}
+
+int vfki_handle_write_multi(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	const void *writes;
+	uint32_t count;
+	int ret;
+
+	ret = vfki_dec_write_multi_request(cmd->payload, cmd->len, &writes, &count);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	/* The payload is aligned (connection.h), and so is the array at 8 in it. */
+	ret = vfk_region_write_multi(s->dev, writes, count);
+	if (ret)
+		return ret;
+	vfki_answer_head(a, vfki_enc_write_multi_reply(a->head, count));
+	return 0;
+}
+
+/* Which of the device's files for a region a client may have; the others are closed with the answer. */
+static const struct vfk_region_fds *files_for_client(const struct vfki_answer *a)
+{
+	/* Whoever has the whole device's descriptor can do everything with it. */
+	return a->files.flags & VFK_REGION_FD_DEVICE ? NULL : &a->files;
+}
+
+int vfki_handle_region_info(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
+{
+	struct vfio_region_info *info;
+	uint32_t index, argsz;
+	int ret;
+
+	ret = vfki_dec_region_info_request(cmd->payload, cmd->len, s->shape.num_regions, &index,
+					   &argsz);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	ret = vfki_device_region_info(s->dev, index, &info, &a->files);
+	if (ret)
+		return ret;
+	a->memory = info;
+	ret = vfki_enc_region_info_reply(s->buf, s->buf_size, info, files_for_client(a), argsz,
+					 s->agreed.send_fds, s->agreed.sparse_fds, a->fds,
+					 &a->nfds);
+	if (ret < 0)
+		return ret;
+	vfki_answer_data(a, s->buf, (size_t)ret);
+	return 0;
+}
+
+/* No device of this library has doorbells: every region has none, which is an answer. */
+int vfki_handle_region_io_fds(struct vfki_session *s, struct vfki_command *cmd,
+			      struct vfki_answer *a)
+{
+	uint32_t index, argsz;
+	int ret;
+
+	ret = vfki_dec_region_io_fds_request(cmd->payload, cmd->len, s->shape.num_regions, &index,
+					     &argsz);
+	if (ret)
+		return vfki_command_decoded(s, ret);
+	ret = vfki_enc_region_io_fds_reply(a->head, sizeof(a->head), index, NULL, 0,
+					   VFKI_WIRE_SUB_REGION_SHORT, argsz);
+	if (ret < 0)
+		return ret;
+	vfki_answer_head(a, (size_t)ret);
+	return 0;
+}

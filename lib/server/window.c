@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * window.c - the client's memory: what DMA_MAP made, and where it is in this process.
+ *
+ * A client's file is hostile until it is checked: its kind, its size, how it was opened. What can change afterwards, its
+ * size, is the guard's business.
+ *
+ * Threads: the server's.
+ */
+#include "window.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/device/dma.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* The table holds ranges, each the first member of its window. */
+static struct vfki_window *window_at(const struct vfki_windows *w, size_t i)
+{
+	return (struct vfki_window *)w->table.at[i];
+}
+
+static int check_file(const struct vfk_dma_mapping *m)
+{
+	int mode = fcntl(m->fd, F_GETFL);
+	uint64_t size;
+
+	if (mode < 0)
+		return vfki_err_sys(-errno, "dma_map: the file");
+	if (vfki_fd_size(m->fd, &size))
+		return vfki_err(-EINVAL, "dma_map: the descriptor is no regular file");
+	if (m->fd_offset > size || m->length > size - m->fd_offset)
+		return vfki_err(-EINVAL, "dma_map: the file has %llu bytes, too few",
+				(unsigned long long)size);
+	mode &= O_ACCMODE;
+	if ((m->prot & VFK_DMA_READ && mode == O_WRONLY) ||
+	    (m->prot & VFK_DMA_WRITE && mode == O_RDONLY))
+		return vfki_err(-EACCES, "dma_map: the file is not open for that");
+	return 0;
+}
+
+static int map_memory(struct vfki_windows *w, const struct vfk_dma_mapping *m,
+		      struct vfki_guarded *memory)
+{
+	int prot = (m->prot & VFK_DMA_READ ? PROT_READ : 0) |
+		   (m->prot & VFK_DMA_WRITE ? PROT_WRITE : 0);
+	int ret;
+
+	ret = vfki_guarded_map(w->guard, m->fd, m->fd_offset, m->length, prot, memory);
+	/* It was cut off since it was checked; the client hears the same as for any short file. */
+	return ret == -ENODATA ? -EINVAL : ret;
+}
+
+int vfki_windows_map(struct vfki_windows *w, struct vfk_dma_space *space, struct vfk_dma_mapping *m,
+		     bool address)
+{
+	struct vfki_window *win;
+	int ret;
+
+	ret = m->fd >= 0 ? check_file(m) : 0;
+	if (ret)
+		return ret;
+	win = calloc(1, sizeof(*win));
+	if (!win)
+		return vfki_err(-ENOMEM, "dma_map: no memory");
+	win->range.first = m->iova;
+	win->range.last = m->iova + (m->length - 1);
+	win->range.fd = -1;
+	ret = vfki_mappings_insert(&w->table, &win->range);
+	if (ret)
+		goto free_window;
+	if (address) {
+		ret = map_memory(w, m, &win->memory);
+		if (ret)
+			goto remove;
+		m->vaddr = win->memory.addr;
+	}
+	ret = vfk_dma_map(space, m, NULL);
+	if (ret)
+		goto unmap_memory;
+	return 0;
+
+unmap_memory:
+	vfki_guarded_unmap(w->guard, &win->memory);
+remove:
+	vfki_mappings_remove(&w->table, &win->range);
+free_window:
+	free(win);
+	return ret;
+}
+
+int vfki_windows_check(const struct vfki_windows *w, uint64_t first, uint64_t last)
+{
+	const struct vfki_mapping *low = vfki_mappings_find(&w->table, first);
+	const struct vfki_mapping *high = vfki_mappings_find(&w->table, last);
+
+	if ((low && low->first < first) || (high && high->last > last))
+		return vfki_err(-EINVAL, "dma_unmap: a mapping reaches over the range's end");
+	return 0;
+}
+
+static void forget(struct vfki_windows *w, struct vfki_window *win)
+{
+	vfki_guarded_unmap(w->guard, &win->memory);
+	vfki_mappings_remove(&w->table, &win->range);
+	free(win);
+}
+
+/* How many windows begin at or before @last. */
+static size_t upper(const struct vfki_windows *w, uint64_t last)
+{
+	return last == UINT64_MAX ? w->table.count : vfki_mappings_lower(&w->table, last + 1);
+}
+
+int vfki_windows_unmap(struct vfki_windows *w, struct vfk_dma_space *space, uint64_t first,
+		       uint64_t last)
+{
+	size_t begin = vfki_mappings_lower(&w->table, first);
+	int result = 0;
+
+	/* Backwards, so that closing up the tables moves nothing of what goes as well. */
+	for (size_t i = upper(w, last); i > begin; i--) {
+		struct vfki_window *win = window_at(w, i - 1);
+		int ret = vfki_dma_unmap_range_try(space, win->range.first,
+						   vfki_mapping_length(&win->range), 0, NULL);
+
+		/* Any other failure means that the device is gone, and the mapping with it (dma.h, unmap). */
+		if (ret == -EBUSY)
+			result = ret;
+		else
+			forget(w, win);
+	}
+	return result;
+}
+
+bool vfki_windows_hit(const struct vfki_windows *w)
+{
+	for (size_t i = 0; i < w->table.count; i++) {
+		if (vfki_guarded_hit(&window_at(w, i)->memory))
+			return true;
+	}
+	return false;
+}
+
+void vfki_windows_fini(struct vfki_windows *w)
+{
+	vfki_mappings_fini(&w->table);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * engine.c - the devices that the suite can drive.
+ *
+ * edu: QEMU documentation, "EDU device": registers at 0x04 (liveness, reads back inverted), 0x60 (raise), 0x64
+ * (acknowledge), 0x80 to 0x98 (DMA source, destination, count, command), its buffer at 0x40000.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <time.h>
+
+#define CONFIG	   VFIO_PCI_CONFIG_REGION_INDEX
+#define EDU_BUFFER 0x40000
+
+static uint32_t invert(uint32_t v)
+{
+	return ~v;
+}
+
+static void edu_raise(struct t *t)
+{
+	case_put(t, 0, 0x60, 4, 1);
+}
+
+static void edu_ack(struct t *t)
+{
+	case_put(t, 0, 0x64, 4, case_get(t, 0, 0x24, 4));
+}
+
+static void edu_start(struct t *t, uint64_t src, uint64_t dst, size_t len, uint32_t command)
+{
+	case_put(t, 0, 0x80, 8, src);
+	case_put(t, 0, 0x88, 8, dst);
+	case_put(t, 0, 0x90, 8, len);
+	case_put(t, 0, 0x98, 8, command);
+}
+
+static void edu_start_in(struct t *t, uint64_t src, size_t len)
+{
+	edu_start(t, src, EDU_BUFFER, len, 1 | 4);
+}
+
+static void edu_start_out(struct t *t, uint64_t dst, size_t len)
+{
+	edu_start(t, EDU_BUFFER, dst, len, 1 | 2 | 4);
+}
+
+static bool edu_done(struct t *t)
+{
+	return (case_get(t, 0, 0x98, 8) & 1) == 0;
+}
+
+static const struct engine engines[] = {
+	{
+		.vendor = 0x1234,
+		.device = 0x11e8,
+		.bar = 0,
+		.scratch = 0x04,
+		.scratch_reads = invert,
+		.dma_bits = 28,
+		.max_copy = 2048, /* QEMU 7.2's aborts on the whole buffer */
+		.raise = edu_raise,
+		.ack = edu_ack,
+		.start_in = edu_start_in,
+		.start_out = edu_start_out,
+		.done = edu_done,
+	},
+};
+
+const struct engine *engine_find(struct t *t)
+{
+	uint16_t vendor, device;
+
+	case_need_pci(t);
+	vendor = (uint16_t)case_get(t, CONFIG, PCI_VENDOR_ID, 2);
+	device = (uint16_t)case_get(t, CONFIG, PCI_DEVICE_ID, 2);
+	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+		if (engines[i].vendor == vendor && engines[i].device == device) {
+			case_command(t, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+			CHECK_OK(t, vfk_device_set_dma_mask(t->dev, engines[i].dma_bits));
+			return &engines[i];
+		}
+	}
+	case_skip("nothing known that can drive %04x:%04x", vendor, device);
+}
+
+static void wait_done(struct t *t, const struct engine *e)
+{
+	uint64_t end = case_now_ms() + 5000;
+
+	while (!e->done(t)) {
+		struct timespec ms = { .tv_nsec = 1000000 };
+		int ret;
+
+		CHECK(t, case_now_ms() < end);
+		ret = vfk_device_dispatch(t->dev);
+		CHECK(t, ret >= 0 || ret == -ENOTSUP);
+		nanosleep(&ms, NULL);
+	}
+}
+
+void engine_in(struct t *t, const struct engine *e, uint64_t src, size_t len)
+{
+	e->start_in(t, src, len);
+	wait_done(t, e);
+}
+
+void engine_out(struct t *t, const struct engine *e, uint64_t dst, size_t len)
+{
+	e->start_out(t, dst, len);
+	wait_done(t, e);
+}

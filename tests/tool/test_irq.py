@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Interrupts: armed, provoked, waited for."""
+
+import json
+import time
+
+import pytest
+from conftest import vfiokit
+
+RAISE = "bar0:0x60:4=%d"  # QEMU, docs/specs/edu: raises an interrupt with this reason
+
+
+@pytest.mark.parametrize("index", ["msi", "1", "intx", "0"])
+def test_provoked_by_a_write(edu, index):
+    name = {"1": "msi", "0": "intx"}.get(index, index)
+    assert vfiokit("irq", edu, index, "--write", RAISE % 1).done() == "%s 0: 1\n" % name
+
+
+@pytest.mark.parametrize("index", ["msi", "intx"])
+def test_provoked_by_software(edu, index):
+    assert vfiokit("irq", edu, index, "--trigger").done() == "%s 0: 1\n" % index
+
+
+def test_json(edu):
+    out = vfiokit("irq", edu, "msi", "--write", RAISE % 4, "--json").done()
+    assert json.loads(out) == {"uri": edu, "index": 1, "name": "msi", "armed": 1,
+                               "vectors": [{"vector": 0, "count": 1}]}
+
+
+def test_counts_several(edu):
+    writes = [arg for n in range(3) for arg in ("--write", RAISE % (1 << n))]
+    assert vfiokit("irq", edu, "msi", "--count", "3", *writes).done() == "msi 0: 3\n"
+
+
+def test_intx_that_stays_asserted_fires_again(edu):
+    """Nobody acknowledges it: each unmask finds the line high still."""
+    assert vfiokit("irq", edu, "intx", "--count", "3", "--write", RAISE % 1).done() == "intx 0: 3\n"
+
+
+def test_factorial_by_interrupt(edu):
+    out = vfiokit("irq", edu, "msi", "--write", "bar0:0x20:4=0x80", "--write", "bar0:8:4=10").done()
+    assert out == "msi 0: 1\n"
+
+
+def test_late_interrupt():
+    """The model's own worker raises it, a while after the write."""
+    out = vfiokit("irq", "model:edu,latency=200", "msi", "--write", "bar0:0x20:4=0x80", "--write",
+                  "bar0:8:4=5").done()
+    assert out == "msi 0: 1\n"
+
+
+def test_late_interrupt_from_a_server(serve):
+    """The server's loop raises it."""
+    uri = serve("model:edu,latency=200").uri
+    out = vfiokit("irq", uri, "msi", "--write", "bar0:0x20:4=0x80", "--write", "bar0:8:4=5").done()
+    assert out == "msi 0: 1\n"
+
+
+def test_waits_no_longer_than_told(edu):
+    start = time.monotonic()
+    vfiokit("irq", edu, "msi", "--timeout", "0.3").failed(edu, "0 of 1 signals within 0.3 s")
+    assert 0.25 < time.monotonic() - start < 10
+
+
+def test_too_few_came(edu):
+    vfiokit("irq", edu, "msi", "--timeout", "0.3", "--count", "2", "--write", RAISE % 1).failed(
+        edu, "1 of 2 signals")
+
+
+def test_a_bad_write_is_said(edu):
+    vfiokit("irq", edu, "msi", "--write", "bar0:0x100000:4=1").failed(edu)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What runs natively only: system calls counted, and the examples built as a user builds them."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+from conftest import TOOL, vfiokit
+
+pytestmark = pytest.mark.once
+SENDS = {"send", "sendto", "sendmsg", "sendmmsg", "write", "writev"}
+RECEIVES = {"recv", "recvfrom", "recvmsg", "recvmmsg", "read", "readv"}
+
+
+def system_calls(path, *args):
+    """How often each system call was made by a run of the tool, by strace -c."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    run = subprocess.run(["strace", "-f", "-c", "-o", str(path), TOOL, *args], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert run.returncode == 0 and run.stdout.count("0x010000ed\n") == int(args[-1]), run.stderr
+    calls = {}
+    for line in path.read_text().splitlines():
+        fields = line.split()
+        if len(fields) >= 5 and re.fullmatch(r"[\d.]+", fields[0]) and fields[-1] != "total":
+            calls[fields[-1]] = int(fields[3])
+    assert calls, path.read_text()
+    return calls
+
+
+def test_one_send_and_one_receive_a_read(serve, tmp_path):
+    args = ("read", serve("model:edu").uri, "bar0", "0", "4", "--repeat")
+    few, many = (system_calls(tmp_path / n, *args, n) for n in ("1", "1001"))
+    more = {name: many[name] - few.get(name, 0) for name in many}
+    sends = sum(more.get(name, 0) for name in SENDS)
+    receives = sum(more.get(name, 0) for name in RECEIVES)
+    others = sum(more.values()) - sends - receives
+    assert sends == 1000, more
+    assert receives == 1000, more
+    # Nothing else grows with the reads.
+    assert others < 20, more
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The library as "make install" leaves it: the environment in which pkg-config and the loader find it."""
+    root = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", os.environ["VFIOKIT_BUILD"], "--no-rebuild", "--quiet",
+                    "--destdir", str(root)], stdout=subprocess.DEVNULL, check=True)
+    (pc,) = root.rglob("vfiokit.pc")
+    return dict(os.environ, PKG_CONFIG_LIBDIR=str(pc.parent), PKG_CONFIG_SYSROOT_DIR=str(root),
+                LD_LIBRARY_PATH=str(pc.parent.parent))
+
+
+def compile_example(name, folder, env):
+    """cc NAME.c -o NAME $(pkg-config --cflags --libs vfiokit)"""
+    source = pathlib.Path(os.environ["VFIOKIT_SOURCE"]) / "examples" / (name + ".c")
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "vfiokit"], env=env, text=True,
+                           stdout=subprocess.PIPE, check=True).stdout.split()
+    assert not any(os.environ["VFIOKIT_SOURCE"] in flag for flag in flags), flags
+    subprocess.run(["cc", "-Wall", "-Werror", str(source), "-o", str(folder / name), *flags], check=True)
+    return [str(folder / name)]
+
+
+def test_example_driver(edu, tmp_path, installed):
+    command, env = compile_example("driver", tmp_path, installed), installed
+    run = subprocess.run(command + [edu], env=env, text=True, stdout=subprocess.PIPE, check=False)
+    assert run.returncode == 0 and run.stdout == "id 0x010000ed, 10! = 3628800, by interrupt\n"
+    assert subprocess.run(command + ["model:none"], env=env, stderr=subprocess.DEVNULL,
+                          check=False).returncode == 1
+
+
+def test_example_model(tmp_path, installed):
+    command, env = compile_example("model", tmp_path, installed), installed
+    run = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=False)
+    assert run.returncode == 0 and run.stdout == "counted to 1000, 1 interrupt\n"
+
+
+def test_example_model_served(tmp_path, installed):
+    command, env = compile_example("model", tmp_path, installed), installed
+    path = tmp_path / "s"
+    process = subprocess.Popen(command + ["served", str(path)], env=env)
+    try:
+        while not path.exists():
+            assert process.poll() is None
+        uri = "vfio-user:%s" % path
+        assert "1234:c0de" in vfiokit("info", uri).done()
+        vfiokit("write", uri, "bar0", "0", "4", "41").done()
+        vfiokit("write", uri, "bar0", "0", "4", "1").done()
+        assert vfiokit("read", uri, "bar0", "0", "4").done() == "0x0000002a\n"
+        assert vfiokit("irq", uri, "msi", "--write", "bar0:0:4=958").done() == "msi 0: 1\n"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    assert not path.exists()
+
+
+def test_examples_are_short():
+    folder = pathlib.Path(os.environ["VFIOKIT_SOURCE"]) / "examples"
+    assert len((folder / "driver.c").read_text().splitlines()) <= 30
+    assert len((folder / "model.c").read_text().splitlines()) < 100

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * access.h - one register access as it is written on the command line: REGION OFFSET WIDTH [VALUE].
+ */
+#ifndef ACCESS_H
+#define ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vfiokit/device.h>
+
+#include "args.h"
+
+struct access {
+	uint32_t region;
+	bool named; /* the region was given as a name, which only a PCI device has */
+	uint64_t offset;
+	unsigned int width; /* 1, 2, 4, 8 */
+	uint64_t value;	    /* fits width */
+};
+
+/*
+ * The words of an access; value may be NULL. Returns STATUS_OK, or says what is wrong and returns
+ * STATUS_USAGE.
+ */
+int access_parse(struct args *args, const char *region, const char *offset, const char *width,
+		 const char *value, struct access *access);
+
+/* The same for "REGION:OFFSET:WIDTH=VALUE". */
+int access_parse_write(struct args *args, const char *text, struct access *access);
+
+/* A region alone. */
+int access_parse_region(struct args *args, const char *text, struct access *access);
+
+/* Whether the device has regions of such a name. STATUS_OK, or the failure printed. */
+int access_check(struct vfk_device *dev, const struct access *access);
+
+/*
+ * The register's value: little-endian on a PCI device, in host order elsewhere. STATUS_OK, or the
+ * failure printed.
+ */
+int access_get(struct vfk_device *dev, const struct access *access, uint64_t *value);
+int access_put(struct vfk_device *dev, const struct access *access);
+
+#endif
