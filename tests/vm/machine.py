@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A test machine: the small kernel and the newer QEMU of the cache, booted under TCG.
+
+tests/vm/init runs the command that start() is given: a program that was added to the initrd or, with
+share_root, any of this machine's, whose root it sees read-only. The guest's console goes to one file
+and the command's output, TAP, to another, so that no kernel message lands in the middle of a result.
+"""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PR_SET_PDEATHSIG = 1
+SKIP = 77
+SHARE = "host"
+
+# What a kernel says when something is wrong with it, as opposed to with a device.
+TROUBLE = re.compile(
+    r"BUG:|WARNING:|Oops|Kernel panic|Call Trace|nobody cared|general protection|"
+    r"DMAR: .*fault|refcount_t|possible recursive|blocked for more than"
+)
+
+
+class Unavailable(Exception):
+    """The machine cannot be had here; the text says why."""
+
+
+def build(what):
+    """Runs tests/vm/WHAT/build, whose last line names what it made."""
+    script = os.path.join(HERE, what, "build")
+    with subprocess.Popen([script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True, preexec_fn=die_with_parent) as process:
+        said = ""
+        try:
+            for line in process.stderr:
+                said = line.strip()
+                print(f"# {said}", flush=True)
+            path = process.stdout.read().strip()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode == SKIP:
+        raise Unavailable(said)
+    if process.returncode != 0:
+        raise RuntimeError(f"{script} failed: {said}")
+    return path.splitlines()[-1]
+
+
+def die_with_parent():
+    """A run that is killed leaves no machine behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def quoted(word):
+    """A word of the kernel's command line, which knows no way to quote a quote."""
+    if '"' in word:
+        raise ValueError(f"cannot be handed to the guest: {word}")
+    return f'"{word}"' if " " in word else word
+
+
+class Machine:
+    """One boot. FOLDER receives the console, the results and QEMU's own messages.
+
+    Set before start(): memory (MiB), iommu (one in the guest, Intel's), shared_memory (a memfd, which a
+    vfio-user server can map), share_root, devices (QEMU's -device, in order), parameters (the kernel's).
+    """
+
+    def __init__(self, folder, kernel, qemu):
+        self.folder = folder
+        self.kernel = kernel
+        self.qemu = qemu
+        self.memory = 256
+        self.iommu = False
+        self.shared_memory = False
+        self.share_root = False
+        self.devices = []
+        self.parameters = []
+        self._process = None
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def read(self, name):
+        try:
+            with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                return file.read().replace("\r", "")
+        except FileNotFoundError:
+            return ""
+
+    def _arguments(self, initrd, command):
+        machine = "q35,kernel-irqchip=split"
+        memory = []
+        if self.shared_memory:
+            machine += ",memory-backend=mem"
+            memory = ["-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on"]
+        parameters = ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=5", "results=ttyS1"]
+        if self.share_root:
+            parameters.append(f"share={SHARE}")
+        arguments = [
+            self.qemu, "-accel", "tcg", "-machine", machine, "-cpu", "max", "-smp", "1",
+            "-m", f"{self.memory}M", *memory, "-nodefaults", "-display", "none", "-no-reboot",
+            "-serial", f"file:{self.path('console')}", "-serial", f"file:{self.path('results')}",
+            "-kernel", self.kernel, "-initrd", initrd,
+            "-append", " ".join([*parameters, *self.parameters, "--", *map(quoted, command)]),
+        ]
+        if self.iommu:
+            # before the devices: those made earlier are not behind it
+            arguments += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+        for device in self.devices:
+            arguments += ["-device", device]
+        if self.share_root:
+            arguments += ["-virtfs",
+                          f"local,path=/,mount_tag={SHARE},security_model=none,readonly=on"]
+        return arguments
+
+    def start(self, initrd, command):
+        with open(self.path("qemu"), "wb") as messages:
+            self._process = subprocess.Popen(
+                self._arguments(initrd, command), stdin=subprocess.DEVNULL, stdout=messages,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent)
+
+    def results(self, seconds):
+        """Yields the lines of the results as they come, until the machine is off."""
+        end = time.monotonic() + seconds
+        seen = 0
+        running = True
+        while running:
+            running = self._process.poll() is None
+            lines = self.read("results").split("\n")[:-1]
+            yield from lines[seen:]
+            seen = len(lines)
+            if running and time.monotonic() > end:
+                raise TimeoutError(f"the machine was not done in {seconds} s")
+            time.sleep(0.05 if running else 0)
+
+    def status(self):
+        return self._process.returncode
+
+    def stop(self):
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def relay(self, tap, seconds):
+        """Passes the guest's results on to TAP, and adds one that tells whether they are complete."""
+        planned = status = None
+        before = tap.count
+        for line in self.results(seconds):
+            result = re.match(r"(not )?ok \d+ - (.*)", line)
+            if result:
+                tap.result(not result[1], result[2])
+            elif re.match(r"1\.\.\d+$", line):
+                planned = int(line[3:])
+            elif re.match(r"exit \d+$", line):
+                status = int(line[5:])
+            elif line:
+                tap.note(line.removeprefix("# "))
+        came = tap.count - before
+        tap.check(planned == came and came > 0 and status is not None, "the guest came to its end",
+                  f"plan {planned}, results {came}, status {status}; the end of its console:\n"
+                  + "\n".join(self.read("console").splitlines()[-30:]))
+
+    def trouble(self, expected=None):
+        """The lines of the console that tell of trouble and do not match EXPECTED."""
+        return [line for line in self.read("console").splitlines()
+                if TROUBLE.search(line) and not (expected and re.search(expected, line))]
