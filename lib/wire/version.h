@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which keys were there; a server answers no key that the client did not send. */
+/* Which keys were there; beside max_msg_fds and max_data_xfer_size a server answers no key that was not sent. */
 #define VFKI_WIRE_KEY_MAX_FDS	   (1u << 0)
 #define VFKI_WIRE_KEY_MAX_XFER	   (1u << 1)
 #define VFKI_WIRE_KEY_MAX_DMA_MAPS (1u << 2)

@@ -144,8 +144,9 @@ def test_ids_are_the_servers_own(memory):
 
 # ---- what the client must not do ----
 
-OUTSIDE = [(0, 1), (RW - 1, 1), (RW - 1, 2), (RW - PAGE, PAGE), (WO + PAGE, 1), (SHARED + PAGE, 1), (SHARED + PAGE - 1, 2),
-           (SHARED - 1, 2), (1 << 63, 8), (U64, 1), (U64, 2), (U64 - 7, 8), (U64 - 7, 16), (U64 - 4095, 8192)]
+OUTSIDE = [(0, 1), (RW - 1, 1), (RW - 1, 2), (RW - PAGE, PAGE), (WO + PAGE, 1), (SHARED + PAGE, 1),
+           (SHARED + PAGE - 1, 2), (SHARED - 1, 2),
+           (1 << 63, 8), (U64, 1), (U64, 2), (U64 - 7, 8), (U64 - 7, 16), (U64 - 4095, 8192)]
 
 
 def test_outside_of_what_is_mapped(memory):
@@ -161,7 +162,8 @@ def test_outside_of_what_is_mapped(memory):
 
 def test_against_the_protection(memory):
     def act(peer):
-        for addr, count in ((RO, 1), (RO + PAGE - 1, 1), (RO, PAGE), (RW + PAGE - 4, 8), (RO + PAGE - 4, 8), (RW, 3 * PAGE)):
+        for addr, count in ((RO, 1), (RO + PAGE - 1, 1), (RO, PAGE), (RW + PAGE - 4, 8), (RO + PAGE - 4, 8),
+                            (RW, 3 * PAGE)):
             assert write(peer, addr, b"\xee" * count), (hex(addr), count)
         for addr, count in ((WO, 1), (WO + PAGE - 1, 1), (WO, PAGE), (RO + PAGE - 4, 8), (RW, 3 * PAGE)):
             assert isinstance(read(peer, addr, count), int), (hex(addr), count)

@@ -245,6 +245,28 @@ def test_a_late_reply_is_not_the_next_ones():
     assert "dead" not in result.out
 
 
+def test_a_late_reply_with_descriptors():
+    """Dropped, and they are closed with it."""
+    held = []
+
+    def hold(peer, message):
+        if not held:
+            held.append(peer.good(message)[0])
+            return
+        peer.raw(held[0])
+        peer.raw(*peer.good(message))
+    works(run(Scripted(tamper={REGION_READ: hold}), "read-twice", program=DMA_CLIENT, timeout_ms=TIMEOUT_MS),
+          "0x010000ed\n")
+    held.clear()
+
+    def hold_region(peer, message):
+        if held:
+            with_fds(1)(peer, held[0])
+        held.append(message)
+    fails(run(Scripted(tamper={GET_REGION_INFO: hold_region}), "read-twice", program=DMA_CLIENT,
+              timeout_ms=TIMEOUT_MS))
+
+
 @pytest.mark.parametrize("name", VICTIMS)
 def test_death_at_every_byte(name):
     """Of the reply to each command, from before its first byte to before its last."""

@@ -8,9 +8,10 @@ import time
 import edu
 import pytest
 from edu import PAGE, TO_BUFFER, TO_MEMORY
-from serving import SLOW, TIMEOUT_MS, Serving
-from session import (CAPS, DMA_READ, DMA_WRITE, ERROR, GET_INFO, MAP_READ, MAP_WRITE, NO_REPLY,
-                     REGION_READ, REGION_WRITE, REPLY, RESET, VERSION, Ended, access, pack, proposal)
+from serving import SLOW, TIMEOUT_MS, Serving, wait_until
+from session import (CAPS, DATA_EVENTFD, DMA_READ, DMA_WRITE, ERROR, GET_INFO, MAP_READ, MAP_WRITE, MSI, NO_REPLY,
+                     REGION_READ, REGION_WRITE, REPLY, RESET, SET_IRQS, TRIGGER, VERSION, Ended, access,
+                     irq_set, pack, proposal)
 
 BASE, PAGES = 0x200000, 4
 FRONT = struct.Struct("=QQ")  # address, count
@@ -352,6 +353,30 @@ def test_death_with_commands_waiting(server, mapped):
     first_request(mapped)
     for _ in range(50):
         mapped.send(REGION_READ, access(0, 0, 4))
+    mapped.close()
+    server.client().in_step()
+
+
+def test_death_with_descriptors_waiting(server, mapped, event):
+    """Those of commands whose turn never comes are closed all the same: see what is counted after each test."""
+    first_request(mapped)
+    for _ in range(20):
+        mapped.send(SET_IRQS, irq_set(MSI, DATA_EVENTFD | TRIGGER), fds=[event])
+        mapped.send(4711, fds=[event] * 3)
+    mapped.raw(pack(SET_IRQS, irq_set(MSI, DATA_EVENTFD | TRIGGER))[:20], [event] * 2)
+    mapped.close()
+    server.client().in_step()
+
+
+def test_more_descriptors_waiting_than_there_may_be(server, mapped, event):
+    """Descriptors are dearer than bytes: who leaves too many waiting is dropped."""
+    first_request(mapped)
+    try:
+        for _ in range(200):
+            mapped.send(4711, fds=[event] * 16)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    wait_until(lambda: server.count_fds() < server.baseline + 600, "they are kept")
     mapped.close()
     server.client().in_step()
 

@@ -96,8 +96,8 @@ def test_reply_that_nobody_asked_for(server):
 @pytest.mark.parametrize("flags", [kind for kind in range(2, 16)] + [1 << bit for bit in range(6, 32)] +
                          [COMMAND | ERROR, COMMAND | ERROR | NO_REPLY, REPLY | NO_REPLY, REPLY | 1 << 31])
 def test_flags_that_cannot_be(server, flags):
-    session = server.client()
-    session.killed(REGION_READ, READ_ID, flags=flags)
+    server.client().killed(REGION_READ, READ_ID, flags=flags)
+    server.client().killed(RESET, flags=flags)
 
 
 def test_error_number_in_a_command_means_nothing(client):

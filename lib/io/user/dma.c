@@ -86,13 +86,20 @@ static int dma_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t
 	int r = vfki_user_memory_check(&user->memory, iova, length);
 
 	(void)timeout_ms; /* how long its own users may take is the server's to bound */
-	if (!r)
-		r = refused(user, send_unmap(user, iova, length));
 	if (r)
 		return r;
-	/* The server has let go; what is left is an answer of ours that is being put together. */
-	r = vfki_user_memory_remove(&user->memory, iova, length, user->timeout_ms);
-	return r == -EBUSY ? vfki_conn_fail(user->conn, -ETIMEDOUT) : r;
+	r = refused(user, send_unmap(user, iova, length));
+	if (r && !vfki_conn_ended(user->conn))
+		return r;
+	/*
+	 * The server has let go, or is gone; what is left is an access that this process is carrying out for it. That has
+	 * to end before the memory is the program's again, also after a failure.
+	 */
+	if (vfki_user_memory_remove(&user->memory, iova, length, user->timeout_ms) == -EBUSY) {
+		vfki_conn_fail(user->conn, -ETIMEDOUT);
+		return -EBUSY;
+	}
+	return r;
 }
 
 static int dma_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
@@ -108,9 +115,13 @@ static int dma_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
 void vfki_user_unmap_all(struct vfki_user *user)
 {
 	struct vfki_mappings *table = &user->memory.table;
+	uint64_t deadline_ns = vfki_deadline_ns(user->timeout_ms);
 
-	/* Closing is alone: nobody else changes the table. */
-	while (table->count && !vfki_conn_ended(user->conn)) {
+	/*
+	 * Closing is alone: nobody else changes the table. A server that takes its time for each is not asked for all:
+	 * the connection's end takes the rest.
+	 */
+	while (table->count && !vfki_conn_ended(user->conn) && vfki_now_ns() < deadline_ns) {
 		const struct vfki_mapping *m = table->at[table->count - 1];
 
 		if (dma_unmap(&user->io, m->first, vfki_mapping_length(m), user->timeout_ms))
