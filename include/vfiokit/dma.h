@@ -110,8 +110,9 @@ struct vfk_dma_ops {
 	 * Before: @iova and @length are exactly those of an earlier map.
 	 * After: success: the device cannot reach the memory any more, nobody uses it. Failure: the mapping is intact.
 	 * @timeout_ms bounds the wait for users (a model's transfer) to let go; 0 tries once.
-	 * Errors: -EBUSY users did not let go in time; -ENOENT; transport errors, after which the device is gone and
-	 * the mapping with it.
+	 * Errors: -EBUSY users did not let go in time; -ENOENT, -ENODEV and the transport errors (-ENOTCONN,
+	 * -ECONNRESET, -EPROTO, -ETIMEDOUT) say that the device does not reach the memory any more; any other, that it
+	 * still may.
 	 */
 	int (*unmap)(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms);
 
@@ -172,7 +173,8 @@ VFK_API int vfk_dma_map(struct vfk_dma_space *space, const struct vfk_dma_mappin
  * Waits, within the space's bound (1 second unless set), until no model uses the memory.
  *
  * Returns 0; -ENOENT no mapping begins there; -EINVAL one does, of another length, or the range lies inside one;
- * -EBUSY users did not let go, the mapping is intact in every sink.
+ * -EBUSY users did not let go; any other -errno of a device that is there and refused. After a failure the mapping is
+ * intact in every sink. A device that is gone (-ENOTCONN and the like) refuses nothing.
  */
 VFK_API int vfk_dma_unmap(struct vfk_dma_space *space, uint64_t iova, uint64_t length);
 

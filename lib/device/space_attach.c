@@ -130,19 +130,22 @@ static void remove_sink(struct vfk_dma_space *space, const struct vfki_sink *sin
 static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
 	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+	char text[VFKI_ERROR_SIZE];
 	struct vfk_dma_addr addr;
+	int ret = 0;
 	size_t i;
 
 	for (i = 0; i < space->maps.count; i++) {
-		if (vfki_sink_unmap(sink, space->maps.at[i], deadline) < 0)
+		ret = vfki_sink_unmap(sink, space->maps.at[i], deadline);
+		if (ret < 0)
 			break;
 	}
 	if (i == space->maps.count)
 		return 0;
+	snprintf(text, sizeof(text), "%s", vfk_error());
 	for (size_t j = 0; j < i; j++)
 		(void)vfki_sink_map(sink, space->maps.at[j], &addr);
-	return vfki_err(-EBUSY, "%s: dma detach: 0x%" PRIx64 "-0x%" PRIx64 " is in use",
-			sink->io->io->name, space->maps.at[i]->first, space->maps.at[i]->last);
+	return vfki_err(ret, "%s", text);
 }
 
 int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)
@@ -162,10 +165,18 @@ int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)
 
 void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
+	uint64_t deadline;
+	size_t n;
+
 	pthread_mutex_lock(&space->lock);
 	if (space->dirty_page)
 		(void)vfki_checked_dirty_stop(sink->io);
-	clear_sink(space, sink, space->maps.count);
+	/* Together, not each: a server may be slow to answer, and the mappings many. */
+	deadline = vfki_space_deadline(space->timeout_ms > VFKI_UNMAP_TIMEOUT_MS ?
+					       space->timeout_ms :
+					       VFKI_UNMAP_TIMEOUT_MS);
+	for (n = space->maps.count; n-- > 0 && vfki_space_ms_left(deadline);)
+		(void)vfki_sink_unmap(sink, space->maps.at[n], deadline);
 	remove_sink(space, sink);
 	pthread_mutex_unlock(&space->lock);
 }

@@ -18,16 +18,20 @@ int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct v
 	return vfki_checked_dma_map(sink->io, &out, addr);
 }
 
-/*
- * A failure other than -EBUSY means that the device is gone, and the mapping with it (<vfiokit/dma.h>, unmap), or that
- * it was not there: the device does not reach the memory, which is what was asked for.
- */
+/* Failures after which a device does not reach the memory any more: it is gone, or had no such mapping. */
+static bool is_gone(int ret)
+{
+	return ret == -ENOENT || ret == -ENODEV || ret == -ENOTCONN || ret == -ECONNRESET ||
+	       ret == -EPROTO || ret == -ETIMEDOUT;
+}
+
+/* Any other failure leaves the mapping in place (<vfiokit/dma.h>, unmap): the memory must stay, whatever the reason. */
 int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64_t deadline)
 {
 	int ret = vfki_checked_dma_unmap(sink->io, m->first, vfki_mapping_length(m),
 					 vfki_space_ms_left(deadline));
 
-	return ret == -EBUSY ? ret : 0;
+	return is_gone(ret) ? 0 : ret;
 }
 
 /* Takes a mapping out of the first @n sinks because another one refused it; false when one does not let it go. */
@@ -88,18 +92,21 @@ int vfki_sinks_map_locked(struct vfk_dma_space *space, const struct vfki_mapping
 int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
 			    uint64_t deadline)
 {
+	char text[VFKI_ERROR_SIZE];
 	struct vfk_dma_addr addr;
+	int ret = 0;
 	size_t i;
 
 	for (i = 0; i < space->num_sinks; i++) {
-		if (vfki_sink_unmap(space->sinks[i], m, deadline) < 0)
+		ret = vfki_sink_unmap(space->sinks[i], m, deadline);
+		if (ret < 0)
 			break;
 	}
 	if (i == space->num_sinks)
 		return 0;
+	snprintf(text, sizeof(text), "%s", vfk_error());
 	/* what cannot be made again here was lost with its device; a later unmap finds nothing there */
 	for (size_t j = 0; j < i; j++)
 		(void)vfki_sink_map(space->sinks[j], m, &addr);
-	return vfki_err(-EBUSY, "%s: dma unmap: 0x%" PRIx64 "-0x%" PRIx64 " is in use",
-			space->sinks[i]->io->io->name, m->first, m->last);
+	return vfki_err(ret, "%s", text);
 }

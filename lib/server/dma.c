@@ -89,6 +89,8 @@ int vfki_handle_dma_unmap(struct vfki_session *s, struct vfki_command *cmd, stru
 		s->unmapping.deadline = vfki_deadline_ns(UNMAP_BOUND_MS);
 		return VFKI_LATER;
 	}
+	if (ret)
+		return ret;
 	vfki_answer_head(a, vfki_enc_dma_unmap_reply(a->head, &unmap));
 	return 0;
 }

@@ -126,8 +126,8 @@ int vfki_windows_unmap(struct vfki_windows *w, struct vfk_dma_space *space, uint
 		int ret = vfki_dma_unmap_range_try(space, win->range.first,
 						   vfki_mapping_length(&win->range), 0, NULL);
 
-		/* Any other failure means that the device is gone, and the mapping with it (dma.h, unmap). */
-		if (ret == -EBUSY)
+		/* After a failure the device may reach the memory still (dma.h, unmap): it stays. */
+		if (ret)
 			result = ret;
 		else
 			forget(w, win);
