@@ -55,6 +55,17 @@ int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd)
 	return r;
 }
 
+bool vfki_conn_pending(struct vfki_conn *conn)
+{
+	bool r;
+
+	pthread_mutex_lock(&conn->lock);
+	r = conn->error || conn->queue.head ||
+	    conn->stage_end - conn->stage_begin >= sizeof(struct vfki_wire_header);
+	pthread_mutex_unlock(&conn->lock);
+	return r;
+}
+
 void vfki_conn_release(struct vfki_conn *conn)
 {
 	struct vfki_node *node = conn->current;
@@ -68,19 +79,27 @@ void vfki_conn_release(struct vfki_conn *conn)
 	pthread_mutex_unlock(&conn->lock);
 }
 
-int vfki_conn_dispatch(struct vfki_conn *conn)
+int vfki_conn_look(struct vfki_conn *conn)
 {
 	int left = MAX_BURST, n = 0;
 
+	if (conn->error || conn->reading)
+		return 0;
+	vfki_reader_take(conn);
+	do {
+		vfki_reader_parse(conn, false);
+		n += vfki_queue_serve(conn);
+	} while (!conn->error && left-- && !vfki_reader_receive(conn, false));
+	vfki_reader_give(conn);
+	return n;
+}
+
+int vfki_conn_dispatch(struct vfki_conn *conn)
+{
+	int n;
+
 	pthread_mutex_lock(&conn->lock);
-	if (!conn->error && !conn->reading) {
-		vfki_reader_take(conn);
-		do {
-			vfki_reader_parse(conn, false);
-			n += vfki_queue_serve(conn);
-		} while (!conn->error && left-- && !vfki_reader_receive(conn, false));
-		vfki_reader_give(conn);
-	}
+	n = vfki_conn_look(conn);
 	if (conn->error)
 		n = ended(conn);
 	pthread_mutex_unlock(&conn->lock);

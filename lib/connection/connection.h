@@ -106,12 +106,16 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq);
 /* ---- the peer's commands ---- */
 
 /*
- * Server: the next whole command, without blocking. The one before it is released. To be called until it returns 0, since
- * more than one may have been received at once: those are seen by no poll; whoever stops earlier calls vfki_conn_wake().
+ * Server: the next whole command, without blocking. The one before it is released. To be called until it returns 0 or
+ * vfki_conn_pending() is false (and then released), since more than one may have been received at once: those are seen by
+ * no poll; whoever stops earlier calls vfki_conn_wake().
  * Returns 1; 0 when there is none; -ENOTCONN the peer is gone, -EPROTO it broke the protocol, -ETIMEDOUT it did not take
  * an answer, what vfki_conn_fail() was given: then, for good.
  */
 int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd);
+
+/* Server: whether vfki_conn_next() has something that no poll shows. If not, a call of it costs a receive in vain. */
+bool vfki_conn_pending(struct vfki_conn *conn);
 
 /* Server: closes the descriptors of the command being handled, and forgets it; with none it does nothing. */
 void vfki_conn_release(struct vfki_conn *conn);

@@ -13,6 +13,12 @@
 #include <poll.h>
 #include <string.h>
 
+/*
+ * Who only posts waits for nothing, and so would never see that the peer waits for an answer: it keeps what is posted
+ * meanwhile, and that is limited.
+ */
+#define POSTS_A_LOOK 64
+
 /* ---- slots ---- */
 
 static size_t capacity(const struct iovec *iov, size_t n)
@@ -352,6 +358,8 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 		conn->posted--;
 		r = vfki_err_prefix(sent && r == -ENOTCONN ? -ECONNRESET : r, "%s",
 				    vfki_wire_command_name(rq->command));
+	} else if (!conn->opts.server && conn->posted % POSTS_A_LOOK == 0) {
+		vfki_conn_look(conn);
 	}
 	leave(conn);
 	pthread_mutex_unlock(&conn->lock);

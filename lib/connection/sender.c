@@ -7,8 +7,12 @@
  * Commands that it reads then are queued, since it is in the middle of a message and cannot answer them.
  */
 #include "lib/base/error.h"
+#include "lib/base/range.h"
 #include "lib/connection/state.h"
 #include <poll.h>
+
+/* How often one that waits for another reader looks whether that has left: nothing else would tell it. */
+#define LOOK_NS 20000000u
 
 static bool may_read(const struct vfki_conn *conn)
 {
@@ -21,6 +25,7 @@ static bool may_read(const struct vfki_conn *conn)
 static int stalled(struct vfki_conn *conn, uint64_t deadline_ns)
 {
 	bool read = may_read(conn), took = read && !conn->reading;
+	uint64_t until_ns = deadline_ns;
 	int ev;
 
 	conn->delays++;
@@ -28,9 +33,11 @@ static int stalled(struct vfki_conn *conn, uint64_t deadline_ns)
 		vfki_reader_take(conn);
 	if (read)
 		vfki_reader_parse(conn, false);
+	else
+		until_ns = vfki_min_u64(vfki_now_ns() + LOOK_NS, deadline_ns);
 	pthread_mutex_unlock(&conn->lock);
 	ev = conn->transport.ops->wait(&conn->transport, read ? POLLIN | POLLOUT : POLLOUT,
-				       deadline_ns);
+				       until_ns);
 	pthread_mutex_lock(&conn->lock);
 	if (read && ev & ~POLLOUT && !conn->error && !vfki_reader_receive(conn, false))
 		vfki_reader_parse(conn, false);
@@ -38,7 +45,7 @@ static int stalled(struct vfki_conn *conn, uint64_t deadline_ns)
 		vfki_reader_give(conn);
 	if (conn->error)
 		return vfki_conn_gone(conn);
-	if (!ev || vfki_now_ns() >= deadline_ns)
+	if (vfki_now_ns() >= deadline_ns)
 		return vfki_err(-ETIMEDOUT, "the peer takes no more messages");
 	return 0;
 }

@@ -119,6 +119,9 @@ int vfki_conn_gone(struct vfki_conn *conn);
 /* *Waits on @cond; false at the deadline. */
 bool vfki_conn_sleep(struct vfki_conn *conn, pthread_cond_t *cond, uint64_t deadline_ns);
 
+/* command.c: *client: handles the peer's commands that are there, unless another thread reads; their number. */
+int vfki_conn_look(struct vfki_conn *conn);
+
 /* sender.c: *one message, as vfki_conn_request() says. *sent tells whether the peer may have seen any of it. */
 int vfki_send(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *fds, size_t nfds,
 	      uint64_t deadline_ns, bool *sent);

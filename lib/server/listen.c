@@ -197,7 +197,8 @@ void vfki_listener_adopt(struct vfki_listener *l, int fd)
 
 int vfki_listener_accept(struct vfki_listener *l)
 {
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* Blocking, so that waiting for an answer of the client's is one receive; no other call on it waits. */
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;

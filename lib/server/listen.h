@@ -33,7 +33,7 @@ int vfki_listener_open(struct vfki_listener *l, const char *path, uint32_t mode)
 /* Listens on @fd, which is taken. */
 void vfki_listener_adopt(struct vfki_listener *l, int fd);
 
-/* A connection, close-on-exec and non-blocking; -EAGAIN when none is waiting; another -errno with a text. */
+/* A connection, close-on-exec; -EAGAIN when none is waiting; another -errno with a text. */
 int vfki_listener_accept(struct vfki_listener *l);
 
 /* Stops listening; removes the socket from its folder if it is still ours. */

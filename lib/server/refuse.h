@@ -18,7 +18,7 @@
 
 /* One who is to be told. */
 struct vfki_refusal {
-	int fd;		   /* non-blocking; -1: the place is free */
+	int fd;		   /* -1: the place is free */
 	uint8_t head[16];  /* of its first message, as far as it arrived */
 	size_t have;	   /* bytes in head */
 	uint64_t deadline; /* CLOCK_MONOTONIC, ns: then it is closed without a word */

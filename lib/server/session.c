@@ -156,6 +156,10 @@ int vfki_session_serve(struct vfki_session *s)
 			ret = check_client(s);
 		if (ret)
 			return ret;
+		if (!s->unmapping.cmd && !vfki_conn_pending(s->conn)) {
+			vfki_conn_release(s->conn);
+			return n + 1;
+		}
 	}
 	vfki_conn_wake(s->conn);
 	return BURST;
@@ -203,12 +207,15 @@ int vfki_session_tick(struct vfki_session *s, uint64_t now)
 	return 1;
 }
 
-/* Failures do not matter: a device that is gone raises no interrupt. */
+/*
+ * Failures do not matter: a device that is gone raises no interrupt. One that is silent is not asked for each index, or
+ * it would hold up the loop for as many times its bound.
+ */
 static void disarm_interrupts(struct vfki_session *s)
 {
 	for (uint32_t i = 0; i < s->shape.num_irqs; i++) {
-		if (s->shape.irq_counts[i])
-			vfk_irq_disable(s->dev, i);
+		if (s->shape.irq_counts[i] && vfk_irq_disable(s->dev, i) == -ETIMEDOUT)
+			return;
 	}
 }
 

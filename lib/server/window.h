@@ -40,8 +40,8 @@ int vfki_windows_map(struct vfki_windows *w, struct vfk_dma_space *space, struct
 int vfki_windows_check(const struct vfki_windows *w, uint64_t first, uint64_t last);
 
 /*
- * Takes back what lies inside the range and is not in use. Returns 0 when all of it is gone; -EBUSY when some is in use.
- * Never waits.
+ * Takes back what lies inside the range and is not in use. Returns 0 when all of it is gone; -EBUSY when some is in use;
+ * what the device says that refuses for another reason. What did not go is as it was. Never waits.
  */
 int vfki_windows_unmap(struct vfki_windows *w, struct vfk_dma_space *space, uint64_t first,
 		       uint64_t last);

@@ -71,7 +71,8 @@ static int check_sub_region(const struct vfki_wire_sub_region *s, uint32_t i, ui
 	if (s->type > VFKI_WIRE_IOREGIONFD && !shadow)
 		return vfki_err(-EPROTO, "region io fds: entry %u is of unknown type %u", i,
 				s->type);
-	if (!vfki_range_ok(s->offset, s->size, region_size))
+	/* One of no bytes, which matches accesses of any size, still has a place. */
+	if (s->offset >= region_size || !vfki_range_ok(s->offset, s->size, region_size))
 		return vfki_err(-EPROTO, "region io fds: entry %u is outside the region", i);
 	if (s->fd_index >= nfds || (shadow && s->shadow_fd_index >= nfds))
 		return vfki_err(-EPROTO,

@@ -38,10 +38,10 @@ struct vfki_dirty *vfki_dirty_create(const struct vfki_dma *d, const struct vfki
 		return NULL;
 	shift = (unsigned int)__builtin_ctzll(d->dirty_page);
 	pages = (e->m.last >> shift) - (e->m.first >> shift) + 1;
-	record =
-		vfki_tail_size(sizeof(*record), (size_t)(pages / 64 + 1), sizeof(uint64_t), &size) ?
-			calloc(1, size) :
-			NULL;
+	record = pages <= MAX_PAGES && vfki_tail_size(sizeof(*record), (size_t)(pages / 64 + 1),
+						      sizeof(uint64_t), &size) ?
+			 calloc(1, size) :
+			 NULL;
 	if (!record) {
 		*ret = vfki_err(-ENOMEM, "dirty pages: no memory for 0x%" PRIx64 " bits", pages);
 		return NULL;

@@ -103,6 +103,16 @@ static int check_params(const struct vfk_model *m, const struct vfk_uri *uri)
 	return vfk_uri_only(uri, m->ops.params ? m->ops.params : none);
 }
 
+/* The author may have left a text, or a function of ours that names the device already. */
+static int init_failed(const struct vfk_model *m, int ret)
+{
+	if (!*vfk_error())
+		return vfki_err_sys(ret, "%s: init", m->io.name);
+	if (!strncmp(vfk_error(), m->io.name, strlen(m->io.name)))
+		return ret;
+	return vfki_err_prefix(ret, "%s: init", m->io.name);
+}
+
 /* Runs the author's init, and looks at what it declared. */
 static int declare(struct vfk_model *m, const struct vfk_uri *uri)
 {
@@ -112,10 +122,8 @@ static int declare(struct vfk_model *m, const struct vfk_uri *uri)
 	m->declaring = true;
 	ret = m->ops.init(m, m->self, uri);
 	m->declaring = false;
-	if (ret < 0 && *vfk_error())
-		return vfki_err_prefix(ret, "%s: init", m->io.name);
 	if (ret < 0)
-		return vfki_err_sys(ret, "%s: init", m->io.name);
+		return init_failed(m, ret);
 	ret = m->identified ? vfki_work_power_up(m) :
 			      vfki_err(-EINVAL, "%s: init: no identity was declared", m->io.name);
 	if (ret < 0) {

@@ -148,6 +148,15 @@ static void drain(int timer)
 	(void)n;
 }
 
+/* The edge of the unmask eventfd, which a worker has taken already; before the read, so that no signal is missed. */
+static void take_edge(const struct vfk_model *m)
+{
+	struct epoll_event ev[2];
+
+	if (m->irqs.intx.unmask_fd >= 0 && !m->work.threaded)
+		epoll_wait(m->work.epoll, ev, 2, 0);
+}
+
 int vfki_work_dispatch(struct vfk_model *m)
 {
 	struct vfki_work *w = &m->work;
@@ -156,6 +165,7 @@ int vfki_work_dispatch(struct vfk_model *m)
 	vfki_lock_take(&m->lock);
 	drain(w->timer);
 	n += run_due(m);
+	take_edge(m);
 	n += vfki_intx_resample(m);
 	vfki_model_leave(m);
 	return n;
@@ -177,9 +187,9 @@ static void *worker(void *arg)
 
 /* ---- what is watched ---- */
 
-static int watch(struct vfk_model *m, int fd)
+static int watch(struct vfk_model *m, int fd, uint32_t events)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event ev = { .events = events, .data.fd = fd };
 
 	if (epoll_ctl(m->work.epoll, EPOLL_CTL_ADD, fd, &ev))
 		return vfki_err_sys(-errno, "%s: watching a file", m->io.name);
@@ -213,7 +223,7 @@ static int start_thread(struct vfk_model *m)
 	w->stop = vfki_eventfd_create();
 	if (w->stop < 0)
 		return vfki_err_sys(w->stop, "%s: worker", m->io.name);
-	ret = watch(m, w->stop);
+	ret = watch(m, w->stop, EPOLLIN);
 	if (ret < 0)
 		return ret;
 	/* The program's signals are the program's threads'; but faults of this thread are its own, for the guard. */
@@ -247,7 +257,8 @@ int vfki_work_watch(struct vfk_model *m, int fd)
 {
 	int ret = m->work.epoll < 0 ? start_worker(m) : 0;
 
-	return ret ? ret : watch(m, fd);
+	/* Its owner can make it one that stays readable (EFD_SEMAPHORE): what counts is each signal, not the state. */
+	return ret ? ret : watch(m, fd, EPOLLIN | EPOLLET);
 }
 
 /* What fails half-way is closed by fini: init's failure ends the instance. */
@@ -264,7 +275,7 @@ int vfk_model_use_deferred_work(struct vfk_model *m)
 	w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (w->timer < 0)
 		return vfki_err_sys(-errno, "%s: timer", m->io.name);
-	ret = watch(m, w->timer);
+	ret = watch(m, w->timer, EPOLLIN);
 	if (!ret && !w->polled)
 		ret = start_thread(m);
 	w->timers = !ret;

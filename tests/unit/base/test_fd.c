@@ -2,6 +2,7 @@
 /* test_fd.c - descriptors: closing, duplicating, telling kinds apart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,6 +30,43 @@ static void test_close_keeps_errno(void **state)
 	vfki_fd_close(-1);
 	assert_int_equal(errno, ENOTTY);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* A TCP connection with data that nobody takes, and the wish to wait for that at the end. */
+static int lingering_socket(int *peer)
+{
+	const struct linger linger = { 1, 10 };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static const char data[65536];
+	socklen_t len = sizeof(addr);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+	*peer = accept(listener, NULL, NULL);
+	assert_true(*peer >= 0);
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	close(listener);
+	return fd;
+}
+
+static void test_close_does_not_linger(void **state)
+{
+	struct timespec begin, end;
+	int peer, fd = lingering_socket(&peer);
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	vfki_fd_close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_in_range(end.tv_sec - begin.tv_sec, 0, 3);
+	close(peer);
 }
 
 static void test_close_all(void **state)
@@ -123,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_close_keeps_errno),
+		cmocka_unit_test(test_close_does_not_linger),
 		cmocka_unit_test(test_close_all),
 		cmocka_unit_test(test_dup),
 		cmocka_unit_test(test_flags),

@@ -8,6 +8,7 @@
 #include "lib/wire/dma_access.h"
 #include "lib/wire/version.h"
 #include "peer.h"
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -579,14 +580,132 @@ static void test_map_refused(void **state)
 	close_device(&p, io);
 }
 
+/* ---- a server that goes while it writes ---- */
+
+struct slow {
+	atomic_bool inside, left;
+	struct vfk_io *io;
+};
+
+static int slow_write(void *ctx, uint64_t iova, const void *buf, size_t len)
+{
+	struct slow *slow = ctx;
+
+	(void)iova;
+	(void)buf;
+	(void)len;
+	atomic_store(&slow->inside, true);
+	peer_sleep_ms(300);
+	atomic_store(&slow->left, true);
+	return 0;
+}
+
+static void *dispatches(void *arg)
+{
+	struct slow *slow = arg;
+
+	while (ops->dispatch(slow->io) >= 0)
+		sched_yield();
+	return NULL;
+}
+
+static void writes_and_goes(struct peer *p)
+{
+	struct vfki_wire_dma_access a = { .addr = 0x10000, .count = 16 };
+	uint8_t payload[32] = { 0 }, buf[64];
+
+	WANT(p, greet(p, &plain));
+	WANT(p, answer_map(p, VFKI_WIRE_DMA_MAP, 0));
+	memcpy(payload, &a, sizeof(a));
+	/* Not before the client has seen the answer, else it is its own thread that writes. */
+	peer_sleep_ms(100);
+	WANT(p, peer_send(p, buf,
+			  peer_message(buf, 1, VFKI_WIRE_DMA_WRITE, 0, payload, sizeof(payload))));
+	peer_sleep_ms(50);
+	peer_hang_up(p);
+	atomic_store(&p->stage, 1);
+}
+
+/* Memory is the program's again when unmap returns, however the connection fared. */
+static void test_unmap_after_the_end(void **state)
+{
+	static const struct vfk_dma_callbacks callbacks = { .size = sizeof(callbacks),
+							    .write = slow_write };
+	struct slow slow = { .io = NULL };
+	struct vfk_dma_mapping m = { .size = sizeof(m),
+				     .iova = 0x10000,
+				     .length = PAGE,
+				     .prot = VFK_DMA_WRITE,
+				     .fd = -1,
+				     .callbacks = &callbacks,
+				     .ctx = &slow };
+	struct vfk_dma_addr addr;
+	pthread_t thread;
+	struct peer p;
+
+	(void)state;
+	slow.io = open_device(&p, writes_and_goes, NULL);
+	assert_int_equal(slow.io->dma->map(slow.io, &m, &addr), 0);
+	assert_int_equal(pthread_create(&thread, NULL, dispatches, &slow), 0);
+	while (!atomic_load(&slow.inside) || !atomic_load(&p.stage))
+		sched_yield();
+	assert_int_equal(slow.io->dma->unmap(slow.io, m.iova, m.length, 100), -ENOTCONN);
+	assert_true(atomic_load(&slow.left));
+	assert_int_equal(slow.io->dma->unmap(slow.io, m.iova, m.length, 100), -ENOENT);
+	pthread_join(thread, NULL);
+	close_device(&p, slow.io);
+}
+
+/* ---- a server that is slow to let go ---- */
+
+#define SLOW_MAPS 8
+
+static void is_slow(struct peer *p)
+{
+	WANT(p, greet(p, &plain));
+	for (int i = 0; i < SLOW_MAPS; i++)
+		WANT(p, answer_map(p, VFKI_WIRE_DMA_MAP, 0));
+	while (peer_read(p)) {
+		WANT(p, p->head.command == VFKI_WIRE_DMA_UNMAP);
+		peer_sleep_ms(400);
+		if (!peer_reply(p, p->payload, 24))
+			break;
+	}
+}
+
+/* The bound is one for all of what close asks, not for each. */
+static void test_close_is_bounded(void **state)
+{
+	uint8_t page[PAGE];
+	struct vfk_dma_mapping m = { .size = sizeof(m),
+				     .iova = 0x10000,
+				     .length = PAGE,
+				     .prot = VFK_DMA_READ,
+				     .fd = -1,
+				     .vaddr = page };
+	struct vfk_dma_addr addr;
+	uint64_t begin_ns;
+	struct vfk_io *io;
+	struct peer p;
+
+	(void)state;
+	io = open_device(&p, is_slow, NULL);
+	for (int i = 0; i < SLOW_MAPS; i++, m.iova += PAGE)
+		assert_int_equal(io->dma->map(io, &m, &addr), 0);
+	begin_ns = vfki_now_ns();
+	close_device(&p, io);
+	assert_in_range((vfki_now_ns() - begin_ns) / 1000000, TIMEOUT_MS, TIMEOUT_MS + 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_in_pieces), cmocka_unit_test(test_write_in_pieces),
-		cmocka_unit_test(test_posted),	       cmocka_unit_test(test_write_multi),
-		cmocka_unit_test(test_irqs_in_parts),  cmocka_unit_test(test_irqs_with_holes),
-		cmocka_unit_test(test_irqs_granted),   cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_map_refused),
+		cmocka_unit_test(test_read_in_pieces),	 cmocka_unit_test(test_write_in_pieces),
+		cmocka_unit_test(test_posted),		 cmocka_unit_test(test_write_multi),
+		cmocka_unit_test(test_irqs_in_parts),	 cmocka_unit_test(test_irqs_with_holes),
+		cmocka_unit_test(test_irqs_granted),	 cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_map_refused),	 cmocka_unit_test(test_unmap_after_the_end),
+		cmocka_unit_test(test_close_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("connection: client", tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "lib/wire/dma_access.h"
 #include "peer.h"
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -204,6 +205,109 @@ static void test_both_send(void **state)
 	free(big);
 }
 
+/* Answers whoever reads, and only then begins to send a megabyte before it reads any. */
+static void write_when_the_reader_has_left(struct peer *p)
+{
+	const size_t len = 32 + MAX_XFER;
+	struct vfki_wire_dma_access a = { .count = MAX_XFER };
+	uint8_t *buf = calloc(1, len), reply[64];
+
+	WANT(p, buf);
+	WANT(p, peer_read(p) && p->head.command == VFKI_WIRE_REGION_READ);
+	atomic_store(&p->stage, 1);
+	peer_sleep_ms(200);
+	WANT(p, peer_send(p, reply, peer_read_reply(p, reply, 0)));
+	peer_sleep_ms(100);
+	peer_message(buf, 5, VFKI_WIRE_DMA_WRITE, 0, NULL, len - 16);
+	memcpy(buf + 16, &a, sizeof(a));
+	WANT(p, peer_send(p, buf, len));
+	free(buf);
+	WANT(p, peer_read(p) && p->head.command == VFKI_WIRE_REGION_WRITE);
+	memset(p->payload, 0, 16);
+	WANT(p, peer_reply(p, p->payload, 16));
+	WANT(p, peer_read(p) && p->head.id == 5 && p->head.flags == VFKI_WIRE_TYPE_REPLY);
+}
+
+static void *read_once(void *conn)
+{
+	struct simple s;
+
+	simple_read(&s, 0, 4);
+	return vfki_conn_request(conn, &s.rq) ? conn : NULL;
+}
+
+static void test_reader_leaves_a_sender(void **state)
+{
+	void *big = calloc(1, MAX_XFER), *failed;
+	struct vfki_conn *conn;
+	int count = 0;
+	const struct vfki_conn_opts client = { .command = serve, .ctx = &count };
+	struct iovec out[2];
+	pthread_t thread;
+	struct simple s;
+	struct peer p;
+
+	(void)state;
+	conn = peer_connect(&p, &client);
+	peer_start(&p, write_when_the_reader_has_left);
+	assert_int_equal(pthread_create(&thread, NULL, read_once, conn), 0);
+	while (!atomic_load(&p.stage))
+		sched_yield();
+	simple_init(&s, VFKI_WIRE_REGION_WRITE, 16, 16);
+	out[0] = s.out;
+	out[1] = (struct iovec){ big, MAX_XFER };
+	s.rq.out = out;
+	s.rq.n_out = 2;
+	assert_int_equal(vfki_conn_request(conn, &s.rq), 0);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	peer_stop(&p);
+	assert_int_equal(count, 1);
+	vfki_conn_destroy(conn);
+	free(big);
+}
+
+#define POSTS 200
+
+static void wants_an_answer_between_posts(struct peer *p)
+{
+	uint8_t buf[64];
+	int posts = 0;
+
+	WANT(p, peer_send(p, buf, dma_read(buf, 9, 8)));
+	atomic_store(&p->stage, 1);
+	for (;;) {
+		WANT(p, peer_read(p));
+		if (p->head.flags & VFKI_WIRE_TYPE_REPLY)
+			break;
+		posts++;
+	}
+	WANT(p, p->head.id == 9 && posts < POSTS / 2);
+	while (posts++ < POSTS)
+		WANT(p, peer_read(p) && p->head.command == VFKI_WIRE_REGION_WRITE);
+}
+
+static void test_while_posting(void **state)
+{
+	struct vfki_conn *conn;
+	int count = 0;
+	const struct vfki_conn_opts client = { .command = serve, .ctx = &count };
+	struct simple s;
+	struct peer p;
+
+	(void)state;
+	conn = peer_connect(&p, &client);
+	peer_start(&p, wants_an_answer_between_posts);
+	while (!atomic_load(&p.stage))
+		sched_yield();
+	simple_init(&s, VFKI_WIRE_REGION_WRITE, 20, 0);
+	for (int i = 0; i < POSTS; i++)
+		assert_int_equal(vfki_conn_post(conn, &s.rq), 0);
+	assert_int_equal(count, 1);
+	peer_stop(&p);
+	vfki_conn_destroy(conn);
+}
+
 /* ---- server ---- */
 
 static const struct vfki_conn_opts server = { .server = true };
@@ -245,8 +349,11 @@ static void test_next(void **state)
 	assert_int_equal(vfki_conn_next(conn, &cmd), 0);
 	len += region_read(buf + len, 2);
 	assert_true(peer_send(&p, buf, len));
+	assert_false(vfki_conn_pending(conn));
 	want_next(conn, 1);
+	assert_true(vfki_conn_pending(conn));
 	want_next(conn, 2);
+	assert_false(vfki_conn_pending(conn));
 	assert_int_equal(vfki_conn_next(conn, &cmd), 0);
 	peer_stop(&p);
 	assert_int_equal(vfki_conn_next(conn, &cmd), -ENOTCONN);
@@ -476,12 +583,20 @@ static void test_reply_to_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_while_waiting), cmocka_unit_test(test_behind_the_reply),
-		cmocka_unit_test(test_dispatch),      cmocka_unit_test(test_both_send),
-		cmocka_unit_test(test_next),	      cmocka_unit_test(test_reply),
-		cmocka_unit_test(test_last_words),    cmocka_unit_test(test_nested),
-		cmocka_unit_test(test_flood),	      cmocka_unit_test(test_deaf_client),
-		cmocka_unit_test(test_garbage),	      cmocka_unit_test(test_reply_to_server),
+		cmocka_unit_test(test_while_waiting),
+		cmocka_unit_test(test_behind_the_reply),
+		cmocka_unit_test(test_dispatch),
+		cmocka_unit_test(test_both_send),
+		cmocka_unit_test(test_reader_leaves_a_sender),
+		cmocka_unit_test(test_while_posting),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_reply),
+		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_deaf_client),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_reply_to_server),
 	};
 
 	return cmocka_run_group_tests_name("connection: commands", tests, NULL, NULL);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_intx.c - the interrupt pin: level, automask, unmask, Interrupt Disable, the unmask eventfd; the notifiers. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -222,6 +225,63 @@ static void test_messages_silence_it(void **state)
 	close(fd);
 }
 
+/* An eventfd that stays readable, because it counts down: it must not keep anybody busy. */
+static void unmask_by_semaphore(struct vfk_io *io, int *fd, int *unmask_fd)
+{
+	uint64_t many = 1u << 30;
+
+	*fd = rig_eventfd();
+	*unmask_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	assert_true(*unmask_fd >= 0);
+	assert_int_equal(rig_arm(io, INTX, 0, 1, fd), 0);
+	assert_int_equal(rig_irqs(io, INTX, UNMASK | EVENTFDS, 0, 1, unmask_fd), 0);
+	vfk_model_set_intx(probe.model, true);
+	assert_int_equal(rig_signals(*fd), 1);
+	assert_int_equal(write(*unmask_fd, &many, sizeof(many)), sizeof(many));
+}
+
+static void test_semaphore(void **state)
+{
+	struct vfk_io *io = rig_probe(declare_intx, VFK_OPEN_DISPATCH);
+	struct pollfd p = { .fd = io->ops->poll_fd(io), .events = POLLIN };
+	uint64_t one = 1;
+	int fd, unmask_fd;
+
+	(void)state;
+	unmask_by_semaphore(io, &fd, &unmask_fd);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(poll(&p, 1, 1000), 1);
+		assert_int_equal(io->ops->dispatch(io), 1);
+		assert_int_equal(rig_signals(fd), 1);
+		assert_int_equal(poll(&p, 1, 0), 0);
+		assert_int_equal(write(unmask_fd, &one, sizeof(one)), sizeof(one));
+	}
+	rig_close(io);
+	close(unmask_fd);
+	close(fd);
+}
+
+static void test_semaphore_with_worker(void **state)
+{
+	struct vfk_io *io = rig_probe(declare_worker, 0);
+	struct timespec pause = { .tv_nsec = 200000000 }, used;
+	int fd, unmask_fd;
+	uint64_t began;
+
+	(void)state;
+	unmask_by_semaphore(io, &fd, &unmask_fd);
+	assert_int_equal(rig_wait(NULL, fd, 1000), 1);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	began = (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+	nanosleep(&pause, NULL);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	assert_in_range((uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000 - began, 0,
+			50);
+	rig_close(io);
+	close(unmask_fd);
+	close(fd);
+}
+
 static void resample(struct vfk_io *io, struct vfk_io *dispatched)
 {
 	int fd = rig_eventfd(), again = rig_eventfd(), none = -1;
@@ -314,6 +374,8 @@ int main(void)
 		cmocka_unit_test(test_no_pin),
 		cmocka_unit_test(test_reset_keeps_eventfd),
 		cmocka_unit_test(test_messages_silence_it),
+		cmocka_unit_test(test_semaphore),
+		cmocka_unit_test(test_semaphore_with_worker),
 		cmocka_unit_test(test_resample_by_dispatch),
 		cmocka_unit_test(test_resample_by_worker),
 		cmocka_unit_test(test_resample_asks_for_worker),

@@ -316,6 +316,8 @@ static int unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t tim
 			continue;
 		if (p->busy)
 			return -EBUSY;
+		if (p->unmap_result)
+			return p->unmap_result;
 		p->maps[i].length = 0;
 		return 0;
 	}

@@ -38,6 +38,7 @@ struct probe {
 	bool no_dma;		/* before opening */
 	int irq_result;		/* of arming; 0: does it */
 	bool busy;		/* mappings are in use */
+	int unmap_result;	/* of unmapping, instead of doing it; 0: does it */
 	bool lets_go;		/* dispatch ends that */
 	int dispatch_result;
 

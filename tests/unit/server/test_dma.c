@@ -348,6 +348,24 @@ static void gone_while_waiting(void **state)
 }
 
 /* The server is closed while a transfer goes on, which the device's own work ends. */
+/* A device that keeps memory for whatever reason can go on using it. */
+static void kept_by_the_device(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t byte = 0x5a;
+
+	assert_int_equal(map(f, f->memfd, RW, 0, 0x1000, 0x1000), 0);
+	assert_int_equal(pwrite(f->memfd, &byte, 1, 0), 1);
+	f->probe->unmap_result = -ENOMEM;
+	assert_int_equal(unmap(f, 0, 0x1000, 0x1000), ENOMEM);
+	assert_int_equal(probe_maps(f->probe), 1);
+	assert_int_equal(*(const uint8_t *)f->probe->maps[0].vaddr, 0x5a);
+	assert_int_equal(map(f, f->memfd, RW, 0, 0x1000, 0x1000), EEXIST);
+	f->probe->unmap_result = 0;
+	assert_int_equal(unmap(f, 0, 0x1000, 0x1000), 0);
+	assert_int_equal(probe_maps(f->probe), 0);
+}
+
 static void closed_while_busy(void **state)
 {
 	struct fixture *f = *state;
@@ -420,11 +438,14 @@ static void shrinking_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(map_and_unmap),	 CASE(protection),	   CASE(impossible_maps),
-		CASE(overlap),		 CASE(file_mode),	   CASE(too_many),
-		CASE(unmap_by_range),	 CASE(straddlers),	   CASE(unmap_flags),
-		CASE(unmap_with_bitmap), CASE(unmap_waits),	   CASE(unmap_does_not_spin),
-		CASE(unmap_is_late),	 CASE(gone_while_waiting), CASE(closed_while_busy),
+		CASE(map_and_unmap),	 CASE(protection),
+		CASE(impossible_maps),	 CASE(overlap),
+		CASE(file_mode),	 CASE(too_many),
+		CASE(unmap_by_range),	 CASE(straddlers),
+		CASE(unmap_flags),	 CASE(unmap_with_bitmap),
+		CASE(unmap_waits),	 CASE(unmap_does_not_spin),
+		CASE(unmap_is_late),	 CASE(gone_while_waiting),
+		CASE(closed_while_busy), CASE(kept_by_the_device),
 		CASE(without_a_sink),	 CASE(shrinking_file),
 	};
 
