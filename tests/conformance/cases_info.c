@@ -17,15 +17,45 @@ static void info_type(struct t *t)
 	CHECK(t, vfk_device_name(t->dev)[0] != '\0');
 }
 
+/* Of regions and interrupts as many as fit; no device has more than a dozen. */
+#define MAX_INDEXES 64
+
+struct remembered {
+	uint32_t flags, regions, irqs;
+	struct vfk_region_info region[MAX_INDEXES]; /* but for what it points to */
+	struct vfk_irq_info irq[MAX_INDEXES];
+};
+
+static void remember(struct t *t, struct remembered *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->flags = vfk_device_flags(t->dev);
+	r->regions = vfk_device_num_regions(t->dev);
+	r->irqs = vfk_device_num_irqs(t->dev);
+	for (uint32_t i = 0; i < r->regions && i < MAX_INDEXES; i++)
+		r->region[i] = *case_region(t, i);
+	for (uint32_t i = 0; i < r->irqs && i < MAX_INDEXES; i++)
+		r->irq[i] = case_irq(t, i);
+}
+
 static void info_stable(struct t *t)
 {
-	uint32_t flags = vfk_device_flags(t->dev), regions = vfk_device_num_regions(t->dev);
-	uint32_t irqs = vfk_device_num_irqs(t->dev);
+	struct remembered r;
 
+	remember(t, &r);
 	case_reopen(t);
-	CHECK_EQ(t, vfk_device_flags(t->dev), flags);
-	CHECK_EQ(t, vfk_device_num_regions(t->dev), regions);
-	CHECK_EQ(t, vfk_device_num_irqs(t->dev), irqs);
+	CHECK_EQ(t, vfk_device_flags(t->dev), r.flags);
+	CHECK_EQ(t, vfk_device_num_regions(t->dev), r.regions);
+	CHECK_EQ(t, vfk_device_num_irqs(t->dev), r.irqs);
+	for (uint32_t i = 0; i < r.regions && i < MAX_INDEXES; i++) {
+		CHECK_EQ(t, case_region(t, i)->flags, r.region[i].flags);
+		CHECK_EQ(t, case_region(t, i)->size, r.region[i].size);
+		CHECK_EQ(t, case_region(t, i)->num_areas, r.region[i].num_areas);
+	}
+	for (uint32_t i = 0; i < r.irqs && i < MAX_INDEXES; i++) {
+		CHECK_EQ(t, case_irq(t, i).flags, r.irq[i].flags);
+		CHECK_EQ(t, case_irq(t, i).count, r.irq[i].count);
+	}
 }
 
 static void info_regions_stable(struct t *t)

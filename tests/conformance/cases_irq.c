@@ -257,6 +257,31 @@ static void irq_mask_not_offered(struct t *t)
 	case_skip("every interrupt can be masked");
 }
 
+/* What says that it can be masked takes a mask and an unmask, and is still there after it. */
+static void irq_mask_offered(struct t *t)
+{
+	int fd = case_eventfd(t);
+	bool seen = false;
+
+	for (uint32_t i = 0; i < vfk_device_num_irqs(t->dev); i++) {
+		struct vfk_irq_info info = case_irq(t, i);
+
+		if (!info.count || !(info.flags & VFIO_IRQ_INFO_MASKABLE))
+			continue;
+		seen = true;
+		CHECK_OK(t, vfk_irq_set_eventfds(t->dev, i, 0, 1, &fd));
+		CHECK_OK(t, vfk_irq_mask(t->dev, i, 0, 1));
+		CHECK_OK(t, vfk_irq_unmask(t->dev, i, 0, 1));
+		case_quiet(t, fd);
+		CHECK_OK(t, vfk_irq_trigger(t->dev, i, 0, 1));
+		case_wait(t, fd);
+		CHECK_OK(t, vfk_irq_disable(t->dev, i));
+	}
+	close(fd);
+	if (!seen)
+		case_skip("no interrupt can be masked");
+}
+
 static void irq_mask_not_enabled(struct t *t)
 {
 	need_irq(t, INTX);
@@ -343,6 +368,7 @@ const struct vfk_case vfk_cases_irq[] = {
 	{ "irq_not_an_eventfd", irq_not_an_eventfd },
 	{ "irq_full_eventfd", irq_full_eventfd },
 	{ "irq_mask_not_offered", irq_mask_not_offered },
+	{ "irq_mask_offered", irq_mask_offered },
 	{ "irq_mask_not_enabled", irq_mask_not_enabled },
 	{ "irq_survives_reset", irq_survives_reset },
 	{ "irq_every_vector", irq_every_vector },

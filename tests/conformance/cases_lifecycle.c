@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cases_lifecycle.c - opening, closing with everything alive, several threads. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -51,6 +53,76 @@ static void close_with_everything_alive(struct t *t)
 	case_reopen(t);
 	CHECK_EQ(t, vfk_irq_trigger(t->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1), -EINVAL);
 	CHECK_EQ(t, case_count(t, fd), 0);
+	if (b.vaddr)
+		CHECK_OK(t, vfk_dma_free(s, &b));
+	CHECK_OK(t, vfk_dma_space_destroy(s));
+	close(fd);
+}
+
+/* Nothing was asked of the device: there is nothing to do, and nothing to wait for. */
+static void dispatch_idle(struct t *t)
+{
+	for (int i = 0; i < 3; i++) {
+		uint64_t start = case_now_ms();
+		int ret = vfk_device_dispatch(t->dev);
+
+		CHECK(t, ret == 0 || ret == -ENOTSUP);
+		CHECK(t, case_now_ms() - start < 1000);
+	}
+}
+
+/* How many descriptors a program would inherit that is run now. */
+static int inherited(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 4096; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		n += flags >= 0 && !(flags & FD_CLOEXEC);
+	}
+	return n;
+}
+
+/* Maps the first area that there is, if any; closing the device takes it back. */
+static void map_something(struct t *t)
+{
+	for (uint32_t i = 0; i < vfk_device_num_regions(t->dev); i++) {
+		const struct vfk_region_info *info = case_region(t, i);
+		void *addr;
+
+		if (!info->num_areas || !(info->flags & VFIO_REGION_INFO_FLAG_READ))
+			continue;
+		CHECK_OK(t,
+			 vfk_region_map(t->dev, i, info->areas[0].offset, 4096, PROT_READ, &addr));
+		return;
+	}
+}
+
+static void descriptors_close_on_exec(struct t *t)
+{
+	struct vfk_dma_buffer b = { .size = sizeof(b) };
+	struct vfk_dma_space *s = NULL;
+	int before, fd = case_eventfd(t);
+
+	vfk_device_close(t->dev);
+	t->dev = NULL;
+	before = inherited();
+	CHECK_OK(t, case_open(t));
+	CHECK_OK(t, vfk_dma_space_create(&s));
+	if (vfk_device_attach_dma(t->dev, s) == 0)
+		CHECK_OK(t, vfk_dma_alloc(s, 4096, VFK_DMA_READ, &b));
+	for (uint32_t i = vfk_device_num_irqs(t->dev); i-- > 0;) {
+		if (!case_irq(t, i).count)
+			continue;
+		CHECK_OK(t, vfk_irq_set_eventfds(t->dev, i, 0, 1, &fd));
+		break;
+	}
+	map_something(t);
+	(void)vfk_device_poll_fd(t->dev);
+	if (inherited() != before)
+		FAIL(t, "%d descriptors do not close on exec", inherited() - before);
+	CHECK_OK(t, vfk_device_detach_dma(t->dev));
 	if (b.vaddr)
 		CHECK_OK(t, vfk_dma_free(s, &b));
 	CHECK_OK(t, vfk_dma_space_destroy(s));
@@ -136,6 +208,8 @@ const struct vfk_case vfk_cases_lifecycle[] = {
 	{ "open_bad_options", open_bad_options },
 	{ "reopen_many_times", reopen_many_times },
 	{ "close_with_everything_alive", close_with_everything_alive },
+	{ "dispatch_idle", dispatch_idle },
+	{ "descriptors_close_on_exec", descriptors_close_on_exec },
 	{ "threads_share_a_device", threads_share_a_device },
 	{ "threads_wait_and_access", threads_wait_and_access },
 	{ NULL, NULL },

@@ -72,13 +72,17 @@ static void region_wrapping_range(struct t *t)
 	CHECK_EQ(t, vfk_region_read(t->dev, r, 4, b, SIZE_MAX - 2), -EINVAL);
 }
 
-/* The region's info was never asked for: the library must do that itself (the seed's ops used a NULL there). */
+/*
+ * The region's info was never asked for: the library must do that itself (the seed's ops used a NULL there). What the
+ * access was checked against is what the info says afterwards.
+ */
 static void region_access_before_info(struct t *t)
 {
 	char b[4];
 
 	case_need_pci(t);
 	CHECK_EQ(t, vfk_region_read(t->dev, CONFIG, 0, b, 4), 4);
+	CHECK(t, case_region(t, CONFIG)->size >= 4);
 }
 
 static void region_len_zero(struct t *t)

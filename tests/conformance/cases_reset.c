@@ -30,16 +30,20 @@ static void reset_twice(struct t *t)
 
 static void reset_keeps_config(struct t *t)
 {
-	uint64_t command, bar;
+	uint64_t command, bar, old;
 
 	case_need_pci(t);
 	need_reset(t);
+	old = case_get(t, CONFIG, PCI_BASE_ADDRESS_0, 4);
+	case_put(t, CONFIG, PCI_BASE_ADDRESS_0, 4,
+		 0xe0000000); /* reads as 0 where there is no BAR */
 	case_command(t, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	command = case_get(t, CONFIG, PCI_COMMAND, 2);
 	bar = case_get(t, CONFIG, PCI_BASE_ADDRESS_0, 4);
 	CHECK_OK(t, vfk_device_reset(t->dev));
 	CHECK_EQ(t, case_get(t, CONFIG, PCI_COMMAND, 2), (long long)command);
 	CHECK_EQ(t, case_get(t, CONFIG, PCI_BASE_ADDRESS_0, 4), (long long)bar);
+	case_put(t, CONFIG, PCI_BASE_ADDRESS_0, 4, old);
 }
 
 static void reset_clears_registers(struct t *t)

@@ -9,6 +9,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -102,7 +103,7 @@ static int arm(struct own_io *o, const struct vfio_irq_set *set)
 	if (given >= 0) {
 		if (!may_be_eventfd(given))
 			return -EINVAL;
-		fd = dup(given);
+		fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
 			return -errno;
 	}
