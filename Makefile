@@ -7,7 +7,7 @@ TOOL   := $(BUILD)/tools/vfiokit
 PREFIX ?= /usr/local
 CACHE   = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vfiokit
 
-.PHONY: all demo check install clean clean-cache format help
+.PHONY: all demo check fuzz install clean clean-cache format help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -25,6 +25,12 @@ demo:
 check:
 	@scripts/install-deps check
 	@tests/check
+
+# T: seconds for each target.
+T ?= 300
+fuzz:
+	@scripts/install-deps check
+	@tests/check --fuzz $(T)
 
 # The loader's cache is only ours to refresh when the real system was installed to.
 install: all
@@ -47,6 +53,7 @@ help:
 	@echo "make              build $(TOOL) and the library"
 	@echo "make demo         install what the build needs, build, run the demonstration"
 	@echo "make check        install what the tests need, build, run every test, count the results"
+	@echo "make fuzz         throw made-up input at server, client and decoders, T=$(T) seconds each"
 	@echo "make install      install below PREFIX ($(PREFIX)), DESTDIR is honoured"
 	@echo "make clean        remove the build trees"
 	@echo "make clean-cache  remove $(CACHE)"
