@@ -159,7 +159,8 @@ VFK_API int vfk_dma_space_destroy(struct vfk_dma_space *space);
  *
  * Returns 0; -EINVAL not aligned, empty, wrapping, no memory given, a file too short; -EEXIST overlaps a mapping;
  * -ERANGE outside the usable ranges of an attached device; -ENOSPC more than max_maps; -ENOTSUP a sink cannot map this
- * kind of memory; a transport error. After a failure no sink has the mapping.
+ * kind of memory; a transport error. After a failure no sink has the mapping, but for -EBUSY: one device refused it and
+ * another, which uses it already, does not let go; it stays, and vfk_dma_unmap() takes it back.
  */
 VFK_API int vfk_dma_map(struct vfk_dma_space *space, const struct vfk_dma_mapping *mapping,
 			struct vfk_dma_addr *addr);

@@ -7,7 +7,7 @@
  *	model:edu			a bundled model, in this process
  *	model:edu,latency=100		with parameters of the model's own
  *	vfio-user:/run/x.sock		a vfio-user server's socket
- *	vfio-user:fd=5			a connected socket that was inherited
+ *	vfio-user:fd=5			a connected socket that was inherited; borrowed, the device has a duplicate
  *
  * A comma inside a target or a value is written twice. A key without "=" has the empty value. The scheme is letters,
  * digits and "-". What follows the colon may itself be a key=value pair, as in the last line; then the target is empty.

@@ -108,7 +108,11 @@ static int get_socket(const struct vfk_uri *uri, uint32_t timeout_ms)
 	if (*path)
 		return vfki_err(-EINVAL, "a path or fd=, not both");
 	r = vfk_uri_get_u64(uri, "fd", 0, INT_MAX, &fd);
-	return r ? r : (int)fd;
+	if (r)
+		return r;
+	/* Like all descriptors that are handed in, it is borrowed. */
+	r = vfki_fd_dup((int)fd);
+	return r < 0 ? vfki_err_sys(r, "descriptor %d", (int)fd) : r;
 }
 
 static int get_timeout(const struct vfk_uri *uri, const struct vfk_open_opts *opts,
@@ -139,8 +143,7 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 	r = vfki_unix_transport(fd, user->timeout_ms, &t);
 	if (!r)
 		r = vfki_conn_create(&t, &opts, &user->conn);
-	/* One that was handed to us stays its owner's. */
-	if (r && !vfk_uri_get(uri, "fd"))
+	if (r)
 		vfki_fd_close(fd);
 	return r;
 }

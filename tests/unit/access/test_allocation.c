@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <vfiokit/vfiokit.h>
 
 #include <cmocka.h>
@@ -108,6 +109,7 @@ static void over_a_socket(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, serve, server), 0);
 	snprintf(uri, sizeof(uri), "vfio-user:fd=%d", sv[1]);
 	assert_int_equal(vfk_device_open(uri, NULL, &dev), 0);
+	close(sv[1]);
 	expect_none(dev);
 	vfk_device_close(dev);
 	pthread_join(thread, NULL);

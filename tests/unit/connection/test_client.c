@@ -62,6 +62,7 @@ static struct vfk_io *open_device(struct peer *p, void (*script)(struct peer *p)
 	io->ops = ops;
 	io->name = "test";
 	assert_int_equal(ops->open(io, uri, &opts), 0);
+	close(fds[0]);
 	vfk_uri_free(uri);
 	return io;
 }
