@@ -5,6 +5,7 @@
  * A server's thread takes one at a time and is never called back; a client's commands are handled by the callback on
  * whichever thread reads. Nothing here blocks but sending an answer, which has a bound.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/connection/state.h"

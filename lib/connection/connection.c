@@ -6,6 +6,7 @@
  * only shut down, since other threads may be in a system call on its descriptor.
  */
 #include "lib/connection/connection.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/eventfd.h"
 #include "lib/base/fd.h"
@@ -13,16 +14,10 @@
 #include "lib/wire/header.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define NS_PER_S 1000000000ull
 
 bool vfki_conn_sleep(struct vfki_conn *conn, pthread_cond_t *cond, uint64_t deadline_ns)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline_ns / NS_PER_S),
-		.tv_nsec = (long)(deadline_ns % NS_PER_S),
-	};
+	const struct timespec ts = vfki_timespec(deadline_ns);
 
 	conn->delays++;
 	return pthread_cond_timedwait(cond, &conn->lock, &ts) == 0;

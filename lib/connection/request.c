@@ -6,6 +6,7 @@
  * another reader has put it into place. One that is given up on leaves its slot taken until the late reply has been
  * dropped, so that no later request can be confused with it.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/connection/state.h"

@@ -6,6 +6,7 @@
  * because it is itself stuck in sending to us: a sender that cannot go on therefore reads meanwhile, if nobody else does.
  * Commands that it reads then are queued, since it is in the middle of a message and cannot answer them.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/range.h"
 #include "lib/connection/state.h"

@@ -8,6 +8,7 @@
  * Threads: see transport.h; there is no state but the descriptor.
  */
 #include "lib/connection/transport.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include <poll.h>
@@ -17,26 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S  1000000000ull
-#define NS_PER_MS 1000000ull
-
 union fd_control {
 	struct cmsghdr align;
 	char space[CMSG_SPACE(VFKI_TRANSPORT_MAX_FDS * sizeof(int))];
 };
-
-uint64_t vfki_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t vfki_deadline_ns(uint32_t timeout_ms)
-{
-	return vfki_now_ns() + timeout_ms * NS_PER_MS;
-}
 
 static bool is_gone(int err)
 {
@@ -122,8 +107,7 @@ static int unix_wait(struct vfki_transport *t, short events, uint64_t deadline_n
 
 		now = vfki_now_ns();
 		if (now < deadline_ns) {
-			left.tv_sec = (time_t)((deadline_ns - now) / NS_PER_S);
-			left.tv_nsec = (long)((deadline_ns - now) % NS_PER_S);
+			left = vfki_timespec(deadline_ns - now);
 		}
 		r = ppoll(&p, 1, &left, NULL);
 	} while (r < 0 && errno == EINTR && now < deadline_ns);
@@ -191,7 +175,7 @@ static int connect_until(int fd, const struct sockaddr_un *addr, uint64_t deadli
 		if (now >= deadline_ns)
 			return -ETIMEDOUT;
 		/* A full backlog is the only thing that a UNIX connect waits for, and SO_SNDTIMEO bounds that. */
-		left = (uint32_t)((deadline_ns - now) / NS_PER_MS) + 1;
+		left = (uint32_t)((deadline_ns - now) / VFKI_NS_PER_MS) + 1;
 		set_timeout(fd, SO_SNDTIMEO, left);
 		if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
 			return set_timeout(fd, SO_SNDTIMEO, 0);

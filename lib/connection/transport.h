@@ -73,8 +73,4 @@ int vfki_unix_transport(int fd, uint32_t timeout_ms, struct vfki_transport *t);
  */
 int vfki_unix_connect(const char *path, uint32_t timeout_ms);
 
-/* CLOCK_MONOTONIC now, and @timeout_ms from now. */
-uint64_t vfki_now_ns(void);
-uint64_t vfki_deadline_ns(uint32_t timeout_ms);
-
 #endif

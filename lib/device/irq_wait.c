@@ -6,6 +6,7 @@
  * device's own descriptor too. Any thread; several may wait at once, each on eventfds of its own.
  */
 #include "device.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/eventfd.h"
 #include <inttypes.h>
@@ -91,21 +92,13 @@ static int step(struct wait *w, const struct timespec *left)
 	return collect(w);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static int wait_loop(struct wait *w, int timeout_ms)
 {
-	uint64_t end = now_ns() + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000u : 0);
+	uint64_t end = vfki_deadline_ns(timeout_ms > 0 ? (uint32_t)timeout_ms : 0);
 
 	for (;;) {
-		uint64_t now = now_ns(), left = now < end ? end - now : 0;
-		struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
+		uint64_t now = vfki_now_ns(), left = now < end ? end - now : 0;
+		struct timespec ts = vfki_timespec(left);
 		int ret = vfki_device_check(w->dev);
 
 		if (!ret)

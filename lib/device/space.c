@@ -5,6 +5,7 @@
  * Any thread, under the space's lock.
  */
 #include "space.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/range.h"
 #include "lib/io/open.h"
@@ -70,22 +71,14 @@ int vfk_dma_get_limits(struct vfk_dma_space *space, struct vfk_dma_limits *limit
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t vfki_space_deadline(uint32_t timeout_ms)
 {
-	return now_ns() + (uint64_t)timeout_ms * 1000000u;
+	return vfki_deadline_ns(timeout_ms);
 }
 
 uint32_t vfki_space_ms_left(uint64_t deadline)
 {
-	uint64_t now = now_ns();
+	uint64_t now = vfki_now_ns();
 
 	return now < deadline ? (uint32_t)((deadline - now + 999999u) / 1000000u) : 0;
 }

@@ -10,8 +10,8 @@
  */
 #include "client_memory.h"
 #include "handlers.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "lib/connection/transport.h"
 #include "lib/wire/dma_map.h"
 
 /* How long a device may go on using memory that the client takes back. */

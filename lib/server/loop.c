@@ -7,9 +7,9 @@
  * Threads: the server's, one at a time.
  */
 #include "loop.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
-#include "lib/connection/transport.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,9 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S	1000000000ull
 /* When the process has no descriptors left, a waiting connection would keep the loop spinning. */
-#define ACCEPT_PAUSE_NS (NS_PER_S / 10)
+#define ACCEPT_PAUSE_NS (VFKI_NS_PER_S / 10)
 
 /* What an event is about; refusals follow, one a place. */
 enum source {
@@ -105,10 +104,7 @@ static void update_accepting(struct vfk_server *s, uint64_t now)
 /* One that fires too early does no harm, and saves a system call for each command. */
 static void arm_timer(struct vfk_server *s, uint64_t when)
 {
-	struct itimerspec spec = {
-		.it_value.tv_sec = (time_t)(when / NS_PER_S),
-		.it_value.tv_nsec = (long)(when % NS_PER_S),
-	};
+	const struct itimerspec spec = { .it_value = vfki_timespec(when) };
 
 	if (when >= s->armed)
 		return;

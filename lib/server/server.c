@@ -4,9 +4,9 @@
  *
  * Threads: the server's.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
-#include "lib/connection/transport.h"
 #include "loop.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
  */
 #include "session.h"
 #include "handlers.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/wire/dma_access.h"
 #include <errno.h>
@@ -17,11 +18,10 @@
 /* Commands handled before the device, and others in the caller's loop, have their turn. */
 #define BURST 64
 
-#define NS_PER_MS     1000000u
-#define RETRY_NS      (1 * NS_PER_MS)
+#define RETRY_NS      (1 * VFKI_NS_PER_MS)
 /* For a device that holds a gone client's memory beyond all bounds. */
-#define SLOW_RETRY_NS (100 * NS_PER_MS)
-#define RETRY_SOON_NS (1000ull * NS_PER_MS)
+#define SLOW_RETRY_NS (100 * VFKI_NS_PER_MS)
+#define RETRY_SOON_NS (1000ull * VFKI_NS_PER_MS)
 
 static int learn_shape(struct vfki_session *s)
 {
@@ -112,7 +112,7 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now)
 	s->phase = VFKI_SESSION_GREETING;
 	s->greeted = false;
 	s->unmapping.cmd = NULL;
-	s->deadline = now + (uint64_t)s->limits.timeout_ms * NS_PER_MS;
+	s->deadline = now + (uint64_t)s->limits.timeout_ms * VFKI_NS_PER_MS;
 	s->guard_hits = vfki_guard_hits(s->limits.guard);
 	atomic_store(&s->dma_form, VFKI_WIRE_DMA_UNKNOWN);
 	return 0;

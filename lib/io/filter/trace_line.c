@@ -5,6 +5,7 @@
  * Nothing here allocates or waits: a trace must not change what it looks at more than it has to.
  */
 #include "trace_line.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -96,14 +97,6 @@ void vfki_trace_irq_set(struct vfki_trace_line *l, const struct vfio_irq_set *se
 		vfki_trace_add(l, " ...");
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void vfki_trace_begin(struct vfki_trace_line *l, const char *fmt, ...)
 {
 	va_list ap;
@@ -117,14 +110,14 @@ void vfki_trace_begin(struct vfki_trace_line *l, const char *fmt, ...)
 
 void vfki_trace_start(struct vfki_trace_line *l)
 {
-	l->ns = now_ns();
+	l->ns = vfki_now_ns();
 }
 
 void vfki_trace_result(struct vfki_trace_line *l, ssize_t ret)
 {
 	const char *name = ret < 0 ? strerrorname_np((int)-ret) : NULL;
 
-	l->ns = now_ns() - l->ns;
+	l->ns = vfki_now_ns() - l->ns;
 	if (name)
 		vfki_trace_add(l, ") = -%s (%s)", name, vfk_error());
 	else

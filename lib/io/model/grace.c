@@ -5,28 +5,14 @@
  * Threads: one writer at a time. Readers never wait for it.
  */
 #include "grace.h"
+#include "lib/base/clock.h"
 #include "lib/base/range.h"
 #include <sched.h>
 #include <stddef.h>
 #include <time.h>
 
-#define NS_PER_MS 1000000ull
-
 /* Rounds that give up the processor instead of sleeping: a reader that copies a page is gone by then. */
 #define YIELDS 64
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t vfki_deadline(uint32_t ms)
-{
-	return now_ns() + ms * NS_PER_MS;
-}
 
 bool vfki_pause(unsigned int round, uint64_t deadline)
 {
@@ -36,10 +22,10 @@ bool vfki_pause(unsigned int round, uint64_t deadline)
 		sched_yield();
 		return true;
 	}
-	if (now_ns() >= deadline)
+	if (vfki_now_ns() >= deadline)
 		return false;
 	/* Up to a millisecond: an unmap is no hot path, and its caller may share the processor with the reader. */
-	ts.tv_nsec = (long)vfki_min_u64(20000ull * (round - YIELDS + 1), NS_PER_MS);
+	ts.tv_nsec = (long)vfki_min_u64(20000ull * (round - YIELDS + 1), VFKI_NS_PER_MS);
 	nanosleep(&ts, NULL);
 	return true;
 }

@@ -44,9 +44,6 @@ static inline void vfki_grace_leave(struct vfki_grace *g, unsigned int i)
 	atomic_fetch_sub(&g->count[i], 1);
 }
 
-/* A point in time @ms from now, in nanoseconds of CLOCK_MONOTONIC. */
-uint64_t vfki_deadline(uint32_t ms);
-
 /*
  * Sleeps a little, more with each @round (0 and up), unless @deadline has passed: then false. The first rounds do not
  * look at the clock, so that a deadline of now allows for a reader that is just about to leave.

@@ -9,6 +9,7 @@
  */
 #include "dirty.h"
 #include "instance.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/range.h"
@@ -177,7 +178,7 @@ free_table:
 
 static bool wait_users(struct vfk_model *m, struct vfki_dma_entry *e, uint32_t timeout_ms)
 {
-	uint64_t deadline = vfki_deadline(timeout_ms);
+	uint64_t deadline = vfki_deadline_ns(timeout_ms);
 
 	if (!vfki_grace_wait(&m->dma.grace, deadline))
 		return false;

@@ -6,6 +6,7 @@
  */
 #include "work.h"
 #include "instance.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/eventfd.h"
 #include "lib/base/fd.h"
@@ -16,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ull
-
 /* due of work that waits for the end of the model's function; no clock of ours shows it. */
 #define DUE_SOON 1
 
@@ -27,14 +26,6 @@ void vfki_work_init(struct vfk_model *m, bool polled)
 }
 
 /* ---- queues ---- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
 
 static bool take_out(struct vfk_model_work **list, struct vfk_model_work *work)
 {
@@ -59,8 +50,7 @@ static void set_timer(struct vfk_model *m)
 {
 	struct vfki_work *w = &m->work;
 	uint64_t due = w->timed ? w->timed->due : 0;
-	struct itimerspec its = { .it_value = { (time_t)(due / NS_PER_S),
-						(long)(due % NS_PER_S) } };
+	struct itimerspec its = { .it_value = vfki_timespec(due) };
 
 	if (w->timer < 0 || due == w->armed)
 		return;
@@ -80,8 +70,8 @@ void vfk_model_defer(struct vfk_model *m, struct vfk_model_work *work, uint64_t 
 		return;
 	}
 	/* What cannot be expressed is far enough away. */
-	if (!vfki_mul_u64(delay_us, 1000, &delay) || !vfki_add_u64(now_ns(), delay, &work->due) ||
-	    work->due > INT64_MAX)
+	if (!vfki_mul_u64(delay_us, 1000, &delay) ||
+	    !vfki_add_u64(vfki_now_ns(), delay, &work->due) || work->due > INT64_MAX)
 		work->due = INT64_MAX;
 	put_in(&w->timed, work);
 	set_timer(m);
@@ -127,7 +117,7 @@ void vfki_work_cancel_all(struct vfk_model *m)
 
 static int run_due(struct vfk_model *m)
 {
-	uint64_t now = now_ns();
+	uint64_t now = vfki_now_ns();
 	int n = 0;
 
 	while (m->work.timed && m->work.timed->due <= now) {

@@ -5,6 +5,7 @@
  * A map or unmap that the server does not answer in time leaves it unknown what it can reach: the connection ends, and
  * with it every mapping. The dma space calls no two of these at once.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/io/user/client.h"
 #include "lib/wire/dma_map.h"

@@ -8,6 +8,7 @@
  *
  * vfki_user_command() runs on whichever thread reads the socket, one at a time; the other functions on any.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/range.h"
 #include "lib/io/user/client.h"
@@ -107,9 +108,7 @@ int vfki_user_memory_check(struct vfki_user_memory *mem, uint64_t iova, uint64_t
 static bool until_unused(struct vfki_user_memory *mem, const struct vfki_user_mapping *m,
 			 uint32_t timeout_ms)
 {
-	uint64_t deadline_ns = vfki_deadline_ns(timeout_ms);
-	struct timespec ts = { .tv_sec = (time_t)(deadline_ns / 1000000000u),
-			       .tv_nsec = (long)(deadline_ns % 1000000000u) };
+	const struct timespec ts = vfki_timespec(vfki_deadline_ns(timeout_ms));
 
 	while (m->users)
 		if (pthread_cond_timedwait(&mem->let_go, &mem->lock, &ts) && m->users)

@@ -3,6 +3,7 @@
  * test_client.c - the vfio-user backend's own logic against a scripted server: transfers and interrupts in pieces, posted
  * writes, and the server's access to memory. What a server can do wrong in its replies is for tests/client.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/io/user/user.h"
 #include "lib/wire/dma_access.h"

@@ -2,6 +2,7 @@
 /*
  * test_command.c - the peer's commands: handled by a client inside its own waits, taken one by one by a server.
  */
+#include "lib/base/clock.h"
 #include "lib/wire/dma_access.h"
 #include "peer.h"
 #include <poll.h>

@@ -2,6 +2,7 @@
 /*
  * test_request.c - one thread's requests against a peer that answers in every wrong and odd way.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "peer.h"
 #include <fcntl.h>

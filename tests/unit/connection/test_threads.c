@@ -2,6 +2,7 @@
 /*
  * test_threads.c - several threads on one connection: each gets its own reply, whoever reads it, and all wake at the end.
  */
+#include "lib/base/clock.h"
 #include "lib/wire/dma_access.h"
 #include "peer.h"
 #include <poll.h>

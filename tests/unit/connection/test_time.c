@@ -2,6 +2,7 @@
 /*
  * test_time.c - every wait has its bound, and what comes after it does no harm: late, half late, never.
  */
+#include "lib/base/clock.h"
 #include "peer.h"
 #include <fcntl.h>
 #include <setjmp.h>
