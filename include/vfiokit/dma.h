@@ -76,12 +76,18 @@ struct vfk_iova_range {
 
 #define VFK_DMA_MAX_RANGES 64
 
+/** without an IOMMU: devices see physical addresses, an IOVA is only a name for the memory and cannot be chosen */
+#define VFK_DMA_PHYSICAL   (1u << 0)
+/** only huge pages (hugetlbfs, memfds with MFD_HUGETLB) can be mapped, since the kernel moves others */
+#define VFK_DMA_HUGE_PAGES (1u << 1)
+
 /** struct vfk_dma_limits - what a sink, or all sinks of a space together, can map */
 struct vfk_dma_limits {
 	size_t size;	     /* sizeof(struct vfk_dma_limits), set by the caller */
 	uint64_t pgsizes;    /* bitmap of page sizes; the lowest bit is the granule */
 	uint64_t max_maps;   /* mappings at a time */
 	uint32_t num_ranges; /* 0: not known (a vfio-user peer cannot tell); try, and try elsewhere */
+	uint32_t flags;	     /* VFK_DMA_PHYSICAL, VFK_DMA_HUGE_PAGES */
 	struct vfk_iova_range ranges[VFK_DMA_MAX_RANGES]; /* sorted, disjoint */
 };
 
@@ -89,7 +95,7 @@ struct vfk_dma_limits {
  * struct vfk_dma_ops - the sink vector; one for each kind of io, called with the io
  *
  * The space has checked alignment, overlap and limits; it calls no two ops of one sink at once. map, unmap and limits
- * are mandatory; the dirty_ members may be NULL, which reads as -ENOTSUP.
+ * are mandatory; the dirty_ members may be NULL, which reads as -ENOTSUP, and so may address.
  */
 struct vfk_dma_ops {
 	size_t size; /* sizeof(struct vfk_dma_ops) of the implementation */
@@ -133,6 +139,15 @@ struct vfk_dma_ops {
 	 */
 	int (*dirty_report)(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_t page_size,
 			    uint64_t *bitmap);
+
+	/**
+	 * address - what the device must be given for a part of a mapping
+	 *
+	 * Before: the range lies inside one mapping. After: @addr is set as by map; contiguous is at most @length.
+	 * NULL: the device is given IOVAs.
+	 */
+	int (*address)(struct vfk_io *io, uint64_t iova, uint64_t length,
+		       struct vfk_dma_addr *addr);
 };
 
 /**
@@ -159,11 +174,41 @@ VFK_API int vfk_dma_space_destroy(struct vfk_dma_space *space);
  *
  * Returns 0; -EINVAL not aligned, empty, wrapping, no memory given, a file too short; -EEXIST overlaps a mapping;
  * -ERANGE outside the usable ranges of an attached device; -ENOSPC more than max_maps; -ENOTSUP a sink cannot map this
- * kind of memory; a transport error. After a failure no sink has the mapping, but for -EBUSY: one device refused it and
- * another, which uses it already, does not let go; it stays, and vfk_dma_unmap() takes it back.
+ * kind of memory, or there is no IOMMU, so that an IOVA cannot be chosen (VFK_DMA_PHYSICAL: take vfk_dma_map_any());
+ * -ENOMEM also when the limit on locked memory does not permit it; a transport error. After a failure no sink has the
+ * mapping, but for -EBUSY: one device refused it and another, which uses it already, does not let go; it stays, and
+ * vfk_dma_unmap() takes it back.
  */
 VFK_API int vfk_dma_map(struct vfk_dma_space *space, const struct vfk_dma_mapping *mapping,
 			struct vfk_dma_addr *addr);
+
+/**
+ * vfk_dma_map_any - as vfk_dma_map(), at an IOVA that the library chooses
+ * @space: the space
+ * @mapping: its iova is not looked at
+ * @iova: set to the IOVA, by which the mapping is unmapped
+ * @addr: set to the address that the device must be given, and how much follows it there
+ *
+ * The way to map memory of one's own for a device without an IOMMU: there @addr is physical, and for what lies beyond
+ * its contiguous bytes vfk_dma_address() must be asked. The IOVA is chosen as by vfk_dma_alloc().
+ *
+ * Returns as vfk_dma_map(); -ENOSPC no IOVA is free; -ERANGE also when the memory lies at physical addresses that the
+ * device cannot reach.
+ */
+VFK_API int vfk_dma_map_any(struct vfk_dma_space *space, const struct vfk_dma_mapping *mapping,
+			    uint64_t *iova, struct vfk_dma_addr *addr);
+
+/**
+ * vfk_dma_address - what the device must be given for a part of a mapping
+ * @space: the space
+ * @iova: where the part begins
+ * @length: > 0; the part lies inside one mapping
+ * @addr: set to the address, and to how many of @length bytes follow it there
+ *
+ * The IOVA itself, but without an IOMMU. Returns 0; -ENOENT not mapped, or not by one mapping; -EINVAL.
+ */
+VFK_API int vfk_dma_address(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
+			    struct vfk_dma_addr *addr);
 
 /**
  * vfk_dma_unmap - take back exactly one mapping
@@ -229,7 +274,7 @@ VFK_API int vfk_dma_access(struct vfk_dma_space *space, uint64_t iova, void *buf
 struct vfk_dma_buffer {
 	size_t size;		 /* sizeof(struct vfk_dma_buffer), set by the caller */
 	void *vaddr;		 /* zeroed, readable and writable */
-	uint64_t length;	 /* as asked, rounded up to the page size */
+	uint64_t length;	 /* as asked, rounded up to the page size; the file may be longer */
 	uint64_t iova;		 /* where it is mapped */
 	struct vfk_dma_addr dev; /* what to give to the device */
 	int fd; /* its memfd: sealed against shrinking and growing; owned by the buffer */
@@ -245,7 +290,10 @@ struct vfk_dma_buffer {
  * The IOVA lies in the usable ranges of all attached devices and under their DMA masks (vfk_device_set_dma_mask()); where
  * a device cannot tell its ranges and refuses one, another is tried, a bounded number of times.
  *
- * Returns 0; -EINVAL; -ENOSPC no IOVA is free; -ENOMEM; -EMFILE; else as vfk_dma_map().
+ * Without an IOMMU the memory is one of huge pages where there are any, so that it is contiguous; where it must be
+ * (VFK_DMA_HUGE_PAGES) and none is free, -ENOMEM. Then it is the physical addresses that lie under the masks.
+ *
+ * Returns 0; -EINVAL; -ENOSPC no IOVA is free, or no memory under the masks; -ENOMEM; -EMFILE; else as vfk_dma_map().
  */
 VFK_API int vfk_dma_alloc(struct vfk_dma_space *space, uint64_t length, uint32_t prot,
 			  struct vfk_dma_buffer *buffer);

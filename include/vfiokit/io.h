@@ -62,6 +62,7 @@
 VFK_BEGIN
 
 struct vfk_io_ops;
+struct vfk_kernel_fds;
 
 /**
  * struct vfk_io - an instance behind the vector
@@ -76,7 +77,16 @@ struct vfk_io {
 		*dma;	     /* NULL: the device takes no mappings; set before open returns */
 	struct vfk_io *next; /* a filter's: what it wraps; NULL for a backend */
 	const char *name;    /* for texts: the URI; borrowed, outlives the io */
+	uint32_t flags;	     /* VFK_IO_*; a backend's, set before open returns */
 };
+
+/**
+ * Hardware, or what the kernel shows as such: it does DMA and keeps state by itself, whoever uses it. What one user left
+ * running in it goes on under the next one, unless it is made quiet and reset between them.
+ */
+#define VFK_IO_HARDWARE (1u << 0)
+/** No IOMMU stands between the device and memory: whoever programs it reaches all memory of the machine */
+#define VFK_IO_NOIOMMU	(1u << 1)
 
 /** the device's user polls the io's poll_fd and calls dispatch; the io starts no thread for deferred work */
 #define VFK_OPEN_DISPATCH (1u << 0)
@@ -287,6 +297,34 @@ struct vfk_io_ops {
 	 * Threads: any; two at once share the work.
 	 */
 	int (*dispatch)(struct vfk_io *io);
+
+	/**
+	 * hot_reset_info - which devices a reset of the slot or bus resets
+	 *
+	 * Before: info->argsz is the capacity of @info, at least sizeof(*info). After: argsz is the size needed for all
+	 * of them; if that is more than the capacity, count is 0.
+	 */
+	int (*hot_reset_info)(struct vfk_io *io, struct vfio_pci_hot_reset_info *info);
+
+	/**
+	 * hot_reset - reset the slot or bus
+	 *
+	 * Before: reset->argsz covers its groups' files, which are borrowed; there are none by cdev. After: as reset,
+	 * for all devices on it.
+	 */
+	int (*hot_reset)(struct vfk_io *io, const struct vfio_pci_hot_reset *reset);
+
+	/**
+	 * ioeventfd - write a register whenever an eventfd is signalled
+	 *
+	 * Before: @width bytes at @off lie inside the region, which is writable; @value fits; @fd is borrowed, -1 takes
+	 * away what was set up with the same offset, width and value.
+	 */
+	int (*ioeventfd)(struct vfk_io *io, uint32_t region, uint64_t off, unsigned int width,
+			 uint64_t value, int fd);
+
+	/** kernel_fds - the kernel's files behind the device, borrowed; fds->size is set (see kernel.h) */
+	int (*kernel_fds)(struct vfk_io *io, struct vfk_kernel_fds *fds);
 };
 
 /**

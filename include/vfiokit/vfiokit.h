@@ -9,6 +9,7 @@
 #include <vfiokit/error.h>
 #include <vfiokit/guard.h>
 #include <vfiokit/io.h>
+#include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>

@@ -10,6 +10,7 @@
 #include "lib/io/open.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
 
 /* As in lib/io/checked.c: what the oldest headers have of the structure. */
@@ -128,6 +129,23 @@ int vfk_device_open_model(const struct vfk_model_ops *ops, const char *params,
 	return ret;
 }
 
+int vfk_kernel_open(const struct vfk_kernel_opts *kernel, const struct vfk_open_opts *opts,
+		    struct vfk_device **dev)
+{
+	struct vfk_io *io, *share = NULL;
+	int ret;
+
+	if (kernel && kernel->size == sizeof(*kernel) && kernel->share)
+		share = vfki_device_backend(kernel->share);
+	ret = vfki_io_open_kernel(kernel, share, opts, &io);
+	if (ret < 0)
+		return ret;
+	ret = device_create(io, NULL, opts, dev);
+	if (ret < 0)
+		vfki_io_close(io, NULL);
+	return ret;
+}
+
 int vfk_device_open_io(struct vfk_io *own, const struct vfk_open_opts *opts,
 		       struct vfk_device **dev)
 {
@@ -160,6 +178,15 @@ void vfk_device_close(struct vfk_device *dev)
 	free(dev);
 }
 
+struct vfk_io *vfki_device_backend(const struct vfk_device *dev)
+{
+	struct vfk_io *io = dev->io.io;
+
+	while (io != dev->own && io->next)
+		io = io->next;
+	return io;
+}
+
 const char *vfk_device_name(const struct vfk_device *dev)
 {
 	return dev->io.io->name;
@@ -178,6 +205,15 @@ uint32_t vfk_device_num_regions(const struct vfk_device *dev)
 uint32_t vfk_device_num_irqs(const struct vfk_device *dev)
 {
 	return dev->io.num_irqs;
+}
+
+uint32_t vfki_device_io_flags(const struct vfk_device *dev)
+{
+	const struct vfk_io *io = dev->io.io;
+
+	while (io != dev->own && io->next)
+		io = io->next;
+	return io->flags;
 }
 
 const struct vfio_device_info *vfki_device_info(const struct vfk_device *dev)

@@ -50,6 +50,12 @@ const struct vfio_device_info *vfki_device_info(const struct vfk_device *dev);
 int vfki_device_region_info(struct vfk_device *dev, uint32_t index, struct vfio_region_info **info,
 			    struct vfk_region_fds *fds);
 
+/* What is behind all filters. */
+struct vfk_io *vfki_device_backend(const struct vfk_device *dev);
+
+/* VFK_IO_* of the backend, whatever filters stand before it. */
+uint32_t vfki_device_io_flags(const struct vfk_device *dev);
+
 /* Whether the device is in a dma space. */
 static inline bool vfki_device_in_space(const struct vfk_device *dev)
 {

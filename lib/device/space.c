@@ -119,6 +119,20 @@ int vfki_space_map_locked(struct vfk_dma_space *space, struct vfki_mapping *m,
 	return ret;
 }
 
+static int map_chosen_locked(struct vfk_dma_space *space, struct vfki_mapping *m,
+			     struct vfk_dma_addr *addr, bool *kept)
+{
+	*kept = false;
+	if (space->limits.flags & VFK_DMA_PHYSICAL)
+		return vfki_err(
+			-ENOTSUP,
+			"dma map: 0x%" PRIx64
+			": without an IOMMU nothing can be mapped at a chosen address; take "
+			"vfk_dma_map_any() or vfk_dma_alloc(), and the address that they tell",
+			m->first);
+	return vfki_space_map_locked(space, m, addr, kept);
+}
+
 int vfk_dma_map(struct vfk_dma_space *space, const struct vfk_dma_mapping *mapping,
 		struct vfk_dma_addr *addr)
 {
@@ -135,11 +149,44 @@ int vfk_dma_map(struct vfk_dma_space *space, const struct vfk_dma_mapping *mappi
 		return ret;
 	}
 	pthread_mutex_lock(&space->lock);
-	ret = vfki_space_map_locked(space, m, &got, &kept);
+	ret = map_chosen_locked(space, m, &got, &kept);
 	pthread_mutex_unlock(&space->lock);
 	if (!kept)
 		vfki_space_free_mapping(m);
 	if (!ret && addr)
 		*addr = got;
+	return ret;
+}
+
+static int address_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
+			  struct vfk_dma_addr *addr)
+{
+	const struct vfki_mapping *m = vfki_mappings_find(&space->maps, iova);
+
+	if (!m || m->last - iova < length - 1)
+		return vfki_err(-ENOENT,
+				"dma address: 0x%" PRIx64 " + 0x%" PRIx64 " is not in one mapping",
+				iova, length);
+	/* all sinks have the same address for the same memory, else it could not have been mapped */
+	if (space->num_sinks)
+		return vfki_checked_dma_address(space->sinks[0]->io, iova, length, addr);
+	*addr = (struct vfk_dma_addr){ iova, length };
+	return 0;
+}
+
+int vfk_dma_address(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
+		    struct vfk_dma_addr *addr)
+{
+	uint64_t last;
+	int ret;
+
+	if (!vfki_range_last(iova, length, &last))
+		return vfki_err(-EINVAL,
+				"dma address: range 0x%" PRIx64 " + 0x%" PRIx64
+				" is empty or wraps",
+				iova, length);
+	pthread_mutex_lock(&space->lock);
+	ret = address_locked(space, iova, length, addr);
+	pthread_mutex_unlock(&space->lock);
 	return ret;
 }

@@ -33,6 +33,24 @@ static int check_table(const struct vfk_dma_space *space, const struct vfki_sink
 	return 0;
 }
 
+/* Physical addresses and IOVAs do not mix, and what was told to be mapped at an IOVA cannot become a physical address. */
+static int check_addresses(const struct vfk_dma_space *space, const struct vfki_sink *sink)
+{
+	const char *name = sink->io->io->name;
+
+	if (space->num_sinks && (space->limits.flags ^ sink->limits.flags) & VFK_DMA_PHYSICAL)
+		return vfki_err(-ENOTSUP,
+				"%s: dma attach: a device without an IOMMU and one with an IOMMU "
+				"address memory differently; give each a space of its own",
+				name);
+	if (space->maps.count && sink->limits.flags & VFK_DMA_PHYSICAL)
+		return vfki_err(-ENOTSUP,
+				"%s: dma attach: it has no IOMMU, and the space has mappings whose "
+				"physical addresses nobody was told; attach it before mapping",
+				name);
+	return 0;
+}
+
 /* Takes the first @n mappings out of a sink; those that it does not let go are gone with its io. */
 static void clear_sink(struct vfk_dma_space *space, struct vfki_sink *sink, size_t n)
 {
@@ -76,6 +94,8 @@ static int attach_locked(struct vfk_dma_space *space, struct vfki_sink *sink)
 	struct vfk_dma_limits joined = space->limits;
 	int ret = vfki_checked_dma_limits(sink->io, &sink->limits);
 
+	if (!ret)
+		ret = check_addresses(space, sink);
 	if (!ret)
 		ret = vfki_limits_join(&joined, &sink->limits, sink->io->io->name);
 	if (!ret)

@@ -8,6 +8,7 @@
 #include "lib/base/range.h"
 #include "space.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void vfki_limits_none(struct vfk_dma_limits *limits)
@@ -67,6 +68,7 @@ int vfki_limits_join(struct vfk_dma_limits *limits, const struct vfk_dma_limits 
 				" and 0x%" PRIx64,
 				name, limits->pgsizes, sink->pgsizes);
 	joined.max_maps = vfki_min_u64(limits->max_maps, sink->max_maps);
+	joined.flags |= sink->flags;
 	if (sink->num_ranges && limits->num_ranges)
 		joined.num_ranges = intersect(limits, sink, joined.ranges);
 	else if (sink->num_ranges)
@@ -87,6 +89,22 @@ static bool in_a_range(const struct vfk_dma_limits *limits, const struct vfki_ma
 	return !limits->num_ranges;
 }
 
+/* The text names as many of the ranges as it has room for. */
+static int not_in_a_range(const struct vfk_dma_limits *limits, const struct vfki_mapping *m)
+{
+	char text[VFKI_ERROR_SIZE / 2] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < limits->num_ranges && used + 48 < sizeof(text); i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "%s0x%" PRIx64 "-0x%" PRIx64, i ? ", " : "",
+					 limits->ranges[i].first, limits->ranges[i].last);
+	return vfki_err(-ERANGE,
+			"dma map: 0x%" PRIx64 "-0x%" PRIx64
+			" is not in a usable range; those are %s",
+			m->first, m->last, text);
+}
+
 int vfki_limits_suit(const struct vfk_dma_limits *limits, const struct vfki_mapping *m)
 {
 	uint64_t granule = vfki_limits_granule(limits);
@@ -97,9 +115,5 @@ int vfki_limits_suit(const struct vfk_dma_limits *limits, const struct vfki_mapp
 				"dma map: 0x%" PRIx64 "-0x%" PRIx64
 				" is not whole pages of 0x%" PRIx64,
 				m->first, m->last, granule);
-	if (!in_a_range(limits, m))
-		return vfki_err(-ERANGE,
-				"dma map: 0x%" PRIx64 "-0x%" PRIx64 " is not in a usable range",
-				m->first, m->last);
-	return 0;
+	return in_a_range(limits, m) ? 0 : not_in_a_range(limits, m);
 }

@@ -68,7 +68,7 @@ int vfki_checked_end(const struct vfki_checked *c, const char *op, long ret)
 	return err;
 }
 
-static int no_such_op(const struct vfki_checked *c, const char *op)
+int vfki_checked_lacks(const struct vfki_checked *c, const char *op)
 {
 	return vfki_err(-ENOTSUP, "%s: %s: not supported by this device", c->io->name, op);
 }
@@ -448,7 +448,7 @@ int vfki_checked_device_feature(struct vfki_checked *c, struct vfio_device_featu
 int vfki_checked_reset(struct vfki_checked *c)
 {
 	if (!(c->info.flags & VFIO_DEVICE_FLAGS_RESET))
-		return no_such_op(c, "reset");
+		return vfki_checked_lacks(c, "reset");
 	vfki_checked_begin(c);
 	return vfki_checked_end(c, "reset", c->io->ops->reset(c->io));
 }
@@ -468,7 +468,7 @@ ssize_t vfki_checked_mig_read(struct vfki_checked *c, void *buf, size_t len)
 	ssize_t (*op)(struct vfk_io *, void *, size_t) = VFKI_OP(c->io->ops, mig_read);
 
 	if (!op)
-		return no_such_op(c, "migration data");
+		return vfki_checked_lacks(c, "migration data");
 	if (!len)
 		return 0;
 	vfki_checked_begin(c);
@@ -480,7 +480,7 @@ ssize_t vfki_checked_mig_write(struct vfki_checked *c, const void *buf, size_t l
 	ssize_t (*op)(struct vfk_io *, const void *, size_t) = VFKI_OP(c->io->ops, mig_write);
 
 	if (!op)
-		return no_such_op(c, "migration data");
+		return vfki_checked_lacks(c, "migration data");
 	if (!len)
 		return 0;
 	vfki_checked_begin(c);
@@ -493,7 +493,7 @@ int vfki_checked_poll_fd(struct vfki_checked *c)
 	int fd;
 
 	if (!op)
-		return no_such_op(c, "events");
+		return vfki_checked_lacks(c, "events");
 	vfki_checked_begin(c);
 	fd = op(c->io);
 	return fd >= 0 ? fd : vfki_checked_end(c, "events", fd);
@@ -505,7 +505,7 @@ int vfki_checked_dispatch(struct vfki_checked *c)
 	int ret;
 
 	if (!op)
-		return no_such_op(c, "events");
+		return vfki_checked_lacks(c, "events");
 	vfki_checked_begin(c);
 	ret = op(c->io);
 	return ret >= 0 ? ret : vfki_checked_end(c, "events", ret);

@@ -90,6 +90,13 @@ ssize_t vfki_checked_mig_write(struct vfki_checked *c, const void *buf, size_t l
 int vfki_checked_poll_fd(struct vfki_checked *c);
 int vfki_checked_dispatch(struct vfki_checked *c);
 
+/* checked_kernel.c: what only a kernel device has */
+int vfki_checked_hot_reset_info(struct vfki_checked *c, struct vfio_pci_hot_reset_info *info);
+int vfki_checked_hot_reset(struct vfki_checked *c, const struct vfio_pci_hot_reset *reset);
+int vfki_checked_ioeventfd(struct vfki_checked *c, uint32_t region, uint64_t off,
+			   unsigned int width, uint64_t value, int fd);
+int vfki_checked_kernel_fds(struct vfki_checked *c, struct vfk_kernel_fds *fds);
+
 /* checked_irqs.c: what Linux's vfio_set_irqs_validate_and_prepare() refuses is -EINVAL. */
 int vfki_checked_set_irqs(struct vfki_checked *c, const struct vfio_irq_set *set);
 
@@ -110,6 +117,9 @@ int vfki_checked_dma_map(struct vfki_checked *c, const struct vfk_dma_mapping *m
 int vfki_checked_dma_unmap(struct vfki_checked *c, uint64_t iova, uint64_t length,
 			   uint32_t timeout_ms);
 int vfki_checked_dma_limits(struct vfki_checked *c, struct vfk_dma_limits *limits);
+/* Where there is no op for it, the IOVA. */
+int vfki_checked_dma_address(struct vfki_checked *c, uint64_t iova, uint64_t length,
+			     struct vfk_dma_addr *addr);
 int vfki_checked_dirty_start(struct vfki_checked *c, uint64_t page_size);
 int vfki_checked_dirty_stop(struct vfki_checked *c);
 int vfki_checked_dirty_report(struct vfki_checked *c, uint64_t iova, uint64_t length,
@@ -125,6 +135,9 @@ void vfki_checked_begin(const struct vfki_checked *c);
  * the io's name; ENOTTY and ENOSYS become ENOTSUP.
  */
 int vfki_checked_end(const struct vfki_checked *c, const char *op, long ret);
+
+/* -ENOTSUP, with a text, for an op that is missing. */
+int vfki_checked_lacks(const struct vfki_checked *c, const char *op);
 
 /* -EPROTO, with a text that @op of this io broke its promise. */
 int vfki_checked_broken(const struct vfki_checked *c, const char *op, const char *fmt, ...)

@@ -132,3 +132,31 @@ int vfki_checked_dirty_report(struct vfki_checked *c, uint64_t iova, uint64_t le
 	vfki_checked_begin(c);
 	return vfki_checked_end(c, "dirty report", op(c->io, iova, length, page_size, bitmap));
 }
+
+int vfki_checked_dma_address(struct vfki_checked *c, uint64_t iova, uint64_t length,
+			     struct vfk_dma_addr *addr)
+{
+	int (*op)(struct vfk_io *, uint64_t, uint64_t, struct vfk_dma_addr *) =
+		c->io->dma ? VFKI_OP(c->io->dma, address) : NULL;
+	struct vfk_dma_addr got = { 0 };
+	uint64_t last;
+	int ret;
+
+	if (!vfki_range_last(iova, length, &last))
+		return bad_range(c, "dma address", iova, length);
+	if (!op) {
+		*addr = (struct vfk_dma_addr){ iova, length };
+		return 0;
+	}
+	vfki_checked_begin(c);
+	ret = vfki_checked_end(c, "dma address", op(c->io, iova, length, &got));
+	if (ret < 0)
+		return ret;
+	if (!got.contiguous || got.contiguous > length ||
+	    !vfki_range_last(got.addr, got.contiguous, &last))
+		return vfki_checked_broken(c, "dma address",
+					   "address 0x%" PRIx64 ", contiguous 0x%" PRIx64, got.addr,
+					   got.contiguous);
+	*addr = got;
+	return 0;
+}

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
 
 /* As strict as an io's name must be to stand in a URI as it is. */
@@ -241,6 +242,54 @@ int vfki_io_open_model(const struct vfk_model_ops *ops, const char *params,
 	ret = io_create(vfki_io_model_backend(), vfk_uri_text(uri), &io);
 	if (!ret) {
 		vfki_io_set_model(io, ops);
+		ret = open_chain(io, uri, &full, out);
+	}
+	vfk_uri_free(uri);
+	return ret;
+}
+
+static int check_kernel_opts(const struct vfk_kernel_opts *kernel, const struct vfk_io *share)
+{
+	if (!kernel || kernel->size != sizeof(*kernel))
+		return vfki_err(-EINVAL, "kernel: no options, or their size is not this library's");
+	if (share && share->ops != vfki_io_kernel_backend())
+		return vfki_err(-EINVAL, "kernel: %s is no device of the kernel's to share with",
+				share->name);
+	return 0;
+}
+
+/* What the options name stands for the URI in texts; it is not taken apart. */
+static int kernel_uri(const struct vfk_kernel_opts *kernel, struct vfk_uri **uri)
+{
+	char text[VFKI_URI_MAX + 1];
+	int len;
+
+	if (kernel->device)
+		len = snprintf(text, sizeof(text), "kernel:%s", kernel->device);
+	else
+		len = snprintf(text, sizeof(text), "kernel:fd=%d", kernel->device_fd);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		return vfki_err(-ENAMETOOLONG, "kernel:%.40s: too long", kernel->device);
+	return vfk_uri_parse(text, uri);
+}
+
+int vfki_io_open_kernel(const struct vfk_kernel_opts *kernel, struct vfk_io *share,
+			const struct vfk_open_opts *opts, struct vfk_io **out)
+{
+	struct vfk_open_opts full;
+	struct vfk_uri *uri;
+	struct vfk_io *io;
+	int ret = vfki_open_opts(opts, &full);
+
+	if (!ret)
+		ret = check_kernel_opts(kernel, share);
+	if (!ret)
+		ret = kernel_uri(kernel, &uri);
+	if (ret < 0)
+		return ret;
+	ret = io_create(vfki_io_kernel_backend(), vfk_uri_text(uri), &io);
+	if (!ret) {
+		vfki_io_set_kernel(io, kernel, share);
 		ret = open_chain(io, uri, &full, out);
 	}
 	vfk_uri_free(uri);

@@ -9,6 +9,7 @@
 
 #include <vfiokit/io.h>
 
+struct vfk_kernel_opts;
 struct vfk_model_ops;
 
 #define VFKI_MAX_FILTERS	16
@@ -30,6 +31,13 @@ int vfki_io_open(const char *uri, const struct vfk_open_opts *opts, struct vfk_i
 /* The same for a model of the program's own; @params is "key=value,..." or NULL. */
 int vfki_io_open_model(const struct vfk_model_ops *ops, const char *params,
 		       const struct vfk_open_opts *opts, struct vfk_io **io);
+
+/*
+ * The same for a device of the kernel's, named by @kernel; @share, or NULL, is the backend of @kernel->share, which
+ * -EINVAL says that it is none of the kernel's.
+ */
+int vfki_io_open_kernel(const struct vfk_kernel_opts *kernel, struct vfk_io *share,
+			const struct vfk_open_opts *opts, struct vfk_io **io);
 
 /*
  * Calls the open op of @own, which is the program's, if it has one, and puts the filters of @opts before it. Returns 0

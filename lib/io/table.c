@@ -7,6 +7,7 @@
 #include "table.h"
 #include "lib/base/error.h"
 #include "lib/io/filter/trace.h"
+#include "lib/io/kernel/kernel.h"
 #include "lib/io/model/model_io.h"
 #include "lib/io/user/user.h"
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct vfk_io_ops *const backends[] = {
+	&vfki_kernel_io_ops,
 	&vfki_model_io_ops,
 	&vfki_user_io_ops,
 };
@@ -98,4 +100,14 @@ const struct vfk_io_ops *vfki_io_model_backend(void)
 void vfki_io_set_model(struct vfk_io *io, const struct vfk_model_ops *ops)
 {
 	vfki_model_io_set_ops(io, ops);
+}
+
+const struct vfk_io_ops *vfki_io_kernel_backend(void)
+{
+	return &vfki_kernel_io_ops;
+}
+
+void vfki_io_set_kernel(struct vfk_io *io, const struct vfk_kernel_opts *opts, struct vfk_io *share)
+{
+	vfki_kernel_set_opts(io, opts, share);
 }

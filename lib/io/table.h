@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <vfiokit/io.h>
 
+struct vfk_kernel_opts;
 struct vfk_model_ops;
 
 /* NULL, with a text that lists those that there are. */
@@ -22,5 +23,10 @@ bool vfki_io_is_bundled(const struct vfk_io_ops *ops);
 /* The backend for models, and how an instance of it, not yet open, is given the model of a program. */
 const struct vfk_io_ops *vfki_io_model_backend(void);
 void vfki_io_set_model(struct vfk_io *io, const struct vfk_model_ops *ops);
+
+/* The same for kernel devices; @share, or NULL, is an open instance of that backend. Borrowed until it is open. */
+const struct vfk_io_ops *vfki_io_kernel_backend(void);
+void vfki_io_set_kernel(struct vfk_io *io, const struct vfk_kernel_opts *opts,
+			struct vfk_io *share);
 
 #endif

@@ -43,6 +43,7 @@ PUBLIC = {
     "uri.h": "lib/io",
     "io.h": "lib/io",
     "dma.h": "lib/io",
+    "kernel.h": "lib/io",
     "model.h": "lib/io",
     "device.h": "lib/device",
     "pci.h": "lib/pci",

@@ -181,3 +181,9 @@ int vfki_filter_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, 
 {
 	return vfki_checked_dirty_report(vfki_filter_next(io), iova, length, page_size, bitmap);
 }
+
+int vfki_filter_address(struct vfk_io *io, uint64_t iova, uint64_t length,
+			struct vfk_dma_addr *addr)
+{
+	return vfki_checked_dma_address(vfki_filter_next(io), iova, length, addr);
+}

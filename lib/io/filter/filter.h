@@ -69,5 +69,7 @@ int vfki_filter_dirty_start(struct vfk_io *io, uint64_t page_size);
 int vfki_filter_dirty_stop(struct vfk_io *io);
 int vfki_filter_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_t page_size,
 			     uint64_t *bitmap);
+int vfki_filter_address(struct vfk_io *io, uint64_t iova, uint64_t length,
+			struct vfk_dma_addr *addr);
 
 #endif

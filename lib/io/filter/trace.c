@@ -296,6 +296,21 @@ static int dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint6
 	return emit_result(io, &l, vfki_filter_dirty_report(io, iova, length, page_size, bitmap));
 }
 
+static int address(struct vfk_io *io, uint64_t iova, uint64_t length, struct vfk_dma_addr *addr)
+{
+	struct vfki_trace_line l;
+	int ret;
+
+	vfki_trace_begin(&l, "dma_address(iova=0x%" PRIx64 ", length=0x%" PRIx64, iova, length);
+	ret = vfki_filter_address(io, iova, length, addr);
+	vfki_trace_result(&l, ret);
+	if (!ret)
+		vfki_trace_add(&l, " addr=0x%" PRIx64 " contiguous=0x%" PRIx64, addr->addr,
+			       addr->contiguous);
+	emit(io, &l);
+	return ret;
+}
+
 static const struct vfk_dma_ops dma_ops = {
 	.size = sizeof(struct vfk_dma_ops),
 	.map = map,
@@ -304,6 +319,7 @@ static const struct vfk_dma_ops dma_ops = {
 	.dirty_start = dirty_start,
 	.dirty_stop = dirty_stop,
 	.dirty_report = dirty_report,
+	.address = address,
 };
 
 static int trace_open(struct vfk_io *io, const struct vfk_uri *uri,

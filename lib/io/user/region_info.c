@@ -35,11 +35,19 @@ static int hand_out(const struct vfki_wire_region_maps *maps, const int *receive
 {
 	struct vfk_region_fds out = { .size = fds->size };
 	int r = dup_all(maps, received, &out);
+	uint64_t size;
 
 	if (r)
 		return r;
 	out.count = maps->count;
-	out.flags = maps->per_area ? VFK_REGION_FD_PER_AREA : 0;
+	/*
+	 * Memory comes as a regular file. Anything else can be a kernel device's own descriptor, which its broker was told to
+	 * share with us; that is no leave to pass it on.
+	 */
+	if (maps->per_area)
+		out.flags = VFK_REGION_FD_PER_AREA;
+	else if (maps->count && vfki_fd_size(out.fd[0], &size))
+		out.flags = VFK_REGION_FD_DEVICE;
 	*fds = out;
 	return 0;
 }

@@ -102,7 +102,8 @@ static void test_text_of_a_uri(void **state)
 
 	(void)state;
 	assert_int_equal(vfk_device_open("bogus:x", NULL, &dev), -EINVAL);
-	assert_string_equal(vfk_error(), "bogus:x: unknown scheme bogus; known: model, vfio-user");
+	assert_string_equal(vfk_error(),
+			    "bogus:x: unknown scheme bogus; known: kernel, model, vfio-user");
 	assert_int_equal(vfk_device_open("model:absent", NULL, &dev), -ENOENT);
 	assert_int_equal(vfk_device_open(NULL, NULL, &dev), -EINVAL);
 	assert_int_equal(vfk_device_open("model:null", NULL, &dev), 0);

@@ -46,7 +46,7 @@ static void test_table(void **state)
 	assert_true(n >= 1);
 	assert_false(vfki_io_is_bundled(&p.ops));
 	assert_null(vfki_io_find_backend("nothing"));
-	assert_string_equal(vfk_error(), "unknown scheme nothing; known: model, vfio-user");
+	assert_string_equal(vfk_error(), "unknown scheme nothing; known: kernel, model, vfio-user");
 	assert_null(vfki_io_find_filter("nothing"));
 	assert_non_null(strstr(vfk_error(), "trace"));
 }
@@ -114,7 +114,7 @@ static void test_failures(void **state)
 {
 	(void)state;
 	assert_int_equal(open_fails("nothing:x", NULL), -EINVAL);
-	assert_non_null(strstr(vfk_error(), "known: model, vfio-user"));
+	assert_non_null(strstr(vfk_error(), "known: kernel, model, vfio-user"));
 	assert_int_equal(open_fails("model:nothing", NULL), -ENOENT);
 	assert_int_equal(open_fails("vfio-user:/nonexistent/socket", NULL), -ENOENT);
 	assert_int_equal(open_fails("model:null", "nothing"), -EINVAL);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * migration.c - the migration state, and the stream whose file the kernel hands out with it.
+ *
+ * The file never leaves: callers see mig_read and mig_write. Any thread; the stream's lock is held while it is read or
+ * written, so that no change of state closes it under a reader.
+ */
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/vfio_compat.h"
+#include "lib/io/kernel/instance.h"
+#include <unistd.h>
+
+/* Which states go on with the stream of the one before (enum vfio_device_mig_state of <linux/vfio.h>). */
+static bool has_stream(uint32_t state)
+{
+	return state == VFIO_DEVICE_STATE_STOP_COPY || state == VFIO_DEVICE_STATE_RESUMING ||
+	       state == VFKI_DEVICE_STATE_PRE_COPY || state == VFKI_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+static void replace_stream(struct vfki_kernel *k, int fd)
+{
+	pthread_mutex_lock(&k->mig_lock);
+	vfki_fd_close(k->mig_fd);
+	k->mig_fd = fd;
+	pthread_mutex_unlock(&k->mig_lock);
+}
+
+void vfki_kernel_end_stream(struct vfki_kernel *k)
+{
+	replace_stream(k, -1);
+}
+
+int vfki_kernel_set_mig_state(struct vfki_kernel *k, struct vfio_device_feature *f)
+{
+	struct vfio_device_feature_mig_state *state = (void *)f->data;
+	int ret;
+
+	state->data_fd = -1;
+	ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_FEATURE, f);
+	if (ret < 0)
+		return vfki_err_sys(ret, "migration state %u", state->device_state);
+	if (state->data_fd >= 0) {
+		(void)vfki_fd_set_cloexec(state->data_fd);
+		replace_stream(k, state->data_fd);
+	} else if (!has_stream(state->device_state)) {
+		replace_stream(k, -1);
+	}
+	state->data_fd = -1;
+	return 0;
+}
+
+static ssize_t no_stream(const struct vfki_kernel *k)
+{
+	struct vfio_device_feature probe = {
+		.argsz = sizeof(probe),
+		.flags = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+	};
+
+	if (vfki_kernel_ioctl(k->device, VFIO_DEVICE_FEATURE, &probe) < 0)
+		return vfki_err(-ENOTSUP, "migration data: the device cannot be migrated");
+	return vfki_err(-EINVAL, "migration data: the device's state has no stream");
+}
+
+ssize_t vfki_kernel_mig_read(struct vfk_io *io, void *buf, size_t len)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	ssize_t n;
+
+	pthread_mutex_lock(&k->mig_lock);
+	if (k->mig_fd < 0) {
+		n = no_stream(k);
+	} else {
+		n = read(k->mig_fd, buf, len);
+		if (n < 0) /* ENOMSG: nothing more of the pre-copy for now */
+			n = errno == ENOMSG ? 0 : vfki_err_sys(-errno, "migration data: read");
+	}
+	pthread_mutex_unlock(&k->mig_lock);
+	return n;
+}
+
+ssize_t vfki_kernel_mig_write(struct vfk_io *io, const void *buf, size_t len)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	ssize_t n;
+
+	pthread_mutex_lock(&k->mig_lock);
+	if (k->mig_fd < 0) {
+		n = no_stream(k);
+	} else {
+		n = write(k->mig_fd, buf, len);
+		if (n <= 0)
+			n = vfki_err_sys(n < 0 ? -errno : -EIO, "migration data: write");
+	}
+	pthread_mutex_unlock(&k->mig_lock);
+	return n;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * reset.c - reset of the device, and hot reset of the slot or bus that it is on.
+ *
+ * Any thread; the kernel serialises.
+ */
+#include "lib/base/error.h"
+#include "lib/base/range.h"
+#include "lib/io/kernel/instance.h"
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD	    offsetof(struct vfio_pci_hot_reset_info, devices)
+/* Members beyond that are not named; a bus has no more (32 devices of 8 functions). */
+#define MAX_MEMBERS 256
+
+/* Linux 6.6, <linux/vfio.h>: by cdev the members have ids of the iommufd in place of groups */
+#define VFKI_HOT_RESET_DEV_ID (1 << 0)
+#define VFKI_DEVID_NOT_OWNED  UINT32_MAX
+#ifdef VFIO_PCI_HOT_RESET_FLAG_DEV_ID
+_Static_assert(VFKI_HOT_RESET_DEV_ID == VFIO_PCI_HOT_RESET_FLAG_DEV_ID, "kernel ABI");
+_Static_assert(VFKI_DEVID_NOT_OWNED == (uint32_t)VFIO_PCI_DEVID_NOT_OWNED, "kernel ABI");
+#endif
+
+int vfki_kernel_reset(struct vfk_io *io)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	int ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_RESET, NULL);
+
+	if (ret < 0)
+		return vfki_err_sys(ret, "reset");
+	vfki_kernel_end_stream(k); /* the device is in the state RUNNING again */
+	return 0;
+}
+
+/* ENOSPC comes with the count of devices that there are. */
+int vfki_kernel_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	uint32_t capacity = info->argsz;
+	size_t need;
+	int ret;
+
+	info->flags = 0;
+	info->count = 0;
+	ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
+	if (ret == -ENODEV) /* so the kernel says that there is neither slot nor bus to reset */
+		ret = -ENOTSUP;
+	if (ret < 0 && ret != -ENOSPC)
+		return vfki_err_sys(ret, "hot reset info");
+	if (!vfki_tail_size(HEAD, info->count, sizeof(info->devices[0]), &need) ||
+	    need > UINT32_MAX)
+		return vfki_err(-EOVERFLOW, "hot reset info: %" PRIu32 " devices", info->count);
+	info->argsz = (uint32_t)need;
+	if (need > capacity)
+		info->count = 0;
+	return 0;
+}
+
+/* Appends the devices that keep a hot reset from being done; by group the kernel tells only which are affected. */
+static void name_members(const struct vfio_pci_hot_reset_info *info, char *text, size_t size)
+{
+	bool by_id = info->flags & VFKI_HOT_RESET_DEV_ID;
+
+	for (uint32_t i = 0; i < info->count; i++) {
+		const struct vfio_pci_dependent_device *d = &info->devices[i];
+		size_t used = strlen(text);
+
+		if (by_id && d->group_id != VFKI_DEVID_NOT_OWNED)
+			continue;
+		snprintf(text + used, size - used, "%s%04x:%02x:%02x.%x", used ? ", " : "",
+			 d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
+	}
+}
+
+static int hot_reset_refused(struct vfk_io *io, int err)
+{
+	const size_t size = HEAD + MAX_MEMBERS * sizeof(struct vfio_pci_dependent_device);
+	struct vfio_pci_hot_reset_info *info = calloc(1, size);
+	char who[256] = "";
+
+	if (info) {
+		info->argsz = (uint32_t)size;
+		if (!vfki_kernel_hot_reset_info(io, info))
+			name_members(info, who, sizeof(who));
+		free(info);
+	}
+	if (!*who)
+		return vfki_err_sys(err, "hot reset");
+	return vfki_err(
+		err,
+		"hot reset: each device that it resets must be open here and given, and no other: "
+		"%s",
+		who);
+}
+
+int vfki_kernel_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	int ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_PCI_HOT_RESET, (void *)reset);
+
+	if (ret == -EPERM || ret == -EINVAL)
+		return hot_reset_refused(io, ret);
+	if (ret < 0)
+		return vfki_err_sys(ret, "hot reset");
+	vfki_kernel_end_stream(k);
+	return 0;
+}
