@@ -40,8 +40,20 @@ static const char help[] =
 	"                       connected one, end when that client is gone\n"
 	"  --run CMD            run CMD in a shell with $VFIOKIT_URI set, and end with its exit status;\n"
 	"                       without --socket-path the socket is in a folder of its own\n"
+	"  --socket-mode=MODE   permissions of a new socket, octal (0600)\n"
 	"  --exit-with-parent   end when the process that started this one is gone\n"
-	"  --verbose            show on stderr when clients come and go\n" ARGS_DEVICE_HELP;
+	"  --verbose            show on stderr when clients come and go\n"
+	"\n"
+	"A kernel: device is made quiet and reset when its client goes; what cannot be reset is not given\n"
+	"to another client, and the server ends with a failure. For such devices:\n"
+	"  --share-bars         let the client map BARs, instead of messages for each access. This hands\n"
+	"                       it the device's descriptor: it can do everything with the device that\n"
+	"                       the kernel permits, unseen by the server, for as long as it keeps that,\n"
+	"                       also after it was disconnected and others are served\n"
+	"  --keep               leave the device as its client left it: running, not reset\n"
+	"  --without-reset      give what cannot be reset to the next client, made quiet only\n"
+	"  --without-iommu      serve a device without an IOMMU, although its client can make it reach all\n"
+	"                       memory of this machine\n" ARGS_DEVICE_HELP;
 
 enum {
 	OPTION_PATH = 1,
@@ -49,6 +61,11 @@ enum {
 	OPTION_RUN,
 	OPTION_PARENT,
 	OPTION_VERBOSE,
+	OPTION_MODE,
+	OPTION_SHARE_BARS,
+	OPTION_KEEP,
+	OPTION_WITHOUT_RESET,
+	OPTION_WITHOUT_IOMMU,
 };
 
 static const struct option options[] = {
@@ -57,6 +74,11 @@ static const struct option options[] = {
 	{ "run", required_argument, NULL, OPTION_RUN },
 	{ "exit-with-parent", no_argument, NULL, OPTION_PARENT },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
+	{ "socket-mode", required_argument, NULL, OPTION_MODE },
+	{ "share-bars", no_argument, NULL, OPTION_SHARE_BARS },
+	{ "keep", no_argument, NULL, OPTION_KEEP },
+	{ "without-reset", no_argument, NULL, OPTION_WITHOUT_RESET },
+	{ "without-iommu", no_argument, NULL, OPTION_WITHOUT_IOMMU },
 	{ NULL },
 };
 
@@ -66,6 +88,8 @@ struct serve {
 	int fd;		     /* -1: none given */
 	const char *command; /* NULL: none */
 	bool with_parent, verbose;
+	uint32_t flags;		   /* VFK_SERVER_ */
+	uint32_t mode;		   /* of a new socket; 0: the default */
 	int signals;		   /* signalfd */
 	struct socket_place place; /* of a socket without --socket-path */
 	struct vfk_device *dev;
@@ -78,6 +102,33 @@ struct serve {
 };
 
 /* ---- arguments ---- */
+
+/* Permissions are written in octal, with or without a leading 0. */
+static bool parse_mode(struct serve *serve, const char *text)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	serve->mode = (uint32_t)mode;
+	if (*text >= '0' && *text <= '7' && !*end && mode > 0 && mode <= 0777)
+		return true;
+	args_wrong(&serve->args, "--socket-mode %s: not permissions like 0660", text);
+	return false;
+}
+
+static uint32_t server_flag(int option)
+{
+	switch (option) {
+	case OPTION_SHARE_BARS:
+		return VFK_SERVER_SHARE_BARS;
+	case OPTION_KEEP:
+		return VFK_SERVER_KEEP;
+	case OPTION_WITHOUT_RESET:
+		return VFK_SERVER_WITHOUT_RESET;
+	default:
+		return VFK_SERVER_WITHOUT_IOMMU;
+	}
+}
 
 static bool parse_option(struct serve *serve, int option)
 {
@@ -100,8 +151,13 @@ static bool parse_option(struct serve *serve, int option)
 	case OPTION_PARENT:
 		serve->with_parent = true;
 		return true;
-	default:
+	case OPTION_VERBOSE:
 		serve->verbose = true;
+		return true;
+	case OPTION_MODE:
+		return parse_mode(serve, optarg);
+	default:
+		serve->flags |= server_flag(option);
 		return true;
 	}
 }
@@ -123,6 +179,8 @@ static bool parse(struct serve *serve, int argc, char **argv)
 		wrong = "--socket-path and --fd exclude each other";
 	else if (serve->fd >= 0 && serve->command)
 		wrong = "--run needs a socket with a path, not --fd";
+	else if (serve->fd >= 0 && serve->mode)
+		wrong = "--socket-mode is for a new socket, not for --fd";
 	else if (serve->fd < 0 && !serve->path && !serve->command)
 		wrong = "needs --socket-path=PATH, --fd=N or --run CMD";
 	if (wrong)
@@ -184,6 +242,8 @@ static int listen_on(struct serve *serve)
 	struct vfk_server_opts opts = {
 		.size = sizeof(opts),
 		.timeout_ms = serve->args.open.timeout_ms,
+		.socket_mode = serve->mode,
+		.flags = serve->flags,
 		.guard = opening_guard(),
 		.event = serve->verbose ? on_event : NULL,
 		.ctx = serve,
@@ -252,8 +312,17 @@ static void handle_signals(struct serve *serve)
 /* The server cannot go on: the device is gone, or its only client. */
 static void handle_loss(struct serve *serve, int err)
 {
+	const char *uri = serve->args.words[0];
+
 	serve->client_gone = serve->one_client && err == -ENOTCONN;
-	end(serve, serve->client_gone ? STATUS_OK : fail(serve->args.words[0], err));
+	if (serve->client_gone)
+		end(serve, STATUS_OK);
+	else if (err == -ENOTSUP)
+		end(serve,
+		    fail_text(uri, "it cannot be reset after its client, so no other one gets it "
+				   "(--without-reset gives it all the same)"));
+	else
+		end(serve, fail(uri, err));
 }
 
 static void loop(struct serve *serve)

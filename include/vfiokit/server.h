@@ -11,7 +11,8 @@
  *
  * A server creates no thread. It has one client at a time; another that connects meanwhile is answered with EBUSY. When
  * its client goes away, the client's mappings and interrupts are dropped and the device's state is kept (vfio-user
- * specification, "Connection"); the next client begins anew.
+ * specification, "Connection"); the next client begins anew. Hardware (VFK_IO_HARDWARE: a device of the kernel's) is not
+ * left running: it is made quiet and reset before the client's memory is unmapped.
  *
  * The client is not trusted: SECURITY.md says what it can and cannot do.
  */
@@ -33,6 +34,18 @@ enum vfk_server_event {
 	VFK_SERVER_REFUSED, /* a second client was turned away, or one did not negotiate; the text is why */
 };
 
+/**
+ * Hardware's regions are mapped by the client itself. That takes the device's own descriptor, with which the client can do
+ * everything with the device, past all checks of the server, for as long as it keeps it: also when other clients have come.
+ */
+#define VFK_SERVER_SHARE_BARS	 (1u << 0)
+/** hardware is left as its client left it, running and not reset, and the next client gets it so */
+#define VFK_SERVER_KEEP		 (1u << 1)
+/** hardware that cannot be reset is made quiet, and is then given to the next client; else there is no next one */
+#define VFK_SERVER_WITHOUT_RESET (1u << 2)
+/** hardware without an IOMMU is exported, although whoever drives it reaches all memory of the machine */
+#define VFK_SERVER_WITHOUT_IOMMU (1u << 3)
+
 /** struct vfk_server_opts - zero-initialise, set size */
 struct vfk_server_opts {
 	size_t size;	       /* sizeof(struct vfk_server_opts) */
@@ -44,6 +57,7 @@ struct vfk_server_opts {
 	/* called from vfk_server_dispatch() and vfk_server_close(); may be NULL */
 	void (*event)(void *ctx, enum vfk_server_event event, const char *text);
 	void *ctx;
+	uint32_t flags; /* VFK_SERVER_*; others are -EINVAL */
 };
 
 /**
@@ -54,7 +68,8 @@ struct vfk_server_opts {
  * @opts: NULL for the defaults; borrowed for the call, but for guard and ctx
  * @server: set to the server, owned by the caller
  *
- * Returns 0; -EADDRINUSE; -ENAMETOOLONG; -EACCES; -EINVAL; -ERANGE; -ENOMEM; -EMFILE; -EBUSY the device is in a space.
+ * Returns 0; -EADDRINUSE; -ENAMETOOLONG; -EACCES; -EINVAL; -ERANGE; -ENOMEM; -EMFILE; -EBUSY the device is in a space; -EPERM
+ * there is no IOMMU before it (VFK_SERVER_WITHOUT_IOMMU).
  */
 VFK_API int vfk_server_listen(struct vfk_device *dev, const char *path,
 			      const struct vfk_server_opts *opts, struct vfk_server **server);
@@ -80,7 +95,8 @@ VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
  * the client's answer, within timeout_ms.
  *
  * Returns the number of things done, 0 if there was nothing; -ENOTCONN when the only client is gone and no socket
- * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so).
+ * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so); another -errno, at each call
+ * from then on, when a client went and left hardware that could not be made quiet or reset: no other client gets it.
  *
  * Threads: one at a time.
  */

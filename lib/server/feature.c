@@ -10,6 +10,7 @@
 #include "lib/wire/feature.h"
 #include "handlers.h"
 #include "lib/base/error.h"
+#include "lib/base/fd.h"
 #include <stdlib.h>
 
 /* What was agreed for bitmaps, else what any reply may have. */
@@ -29,6 +30,9 @@ int vfki_handle_feature(struct vfki_session *s, struct vfki_command *cmd, struct
 				       &req);
 	if (ret)
 		return vfki_command_decoded(s, ret);
+	/* The one kind of descriptor that a feature takes; whatever else it is might block whoever signals it. */
+	if (cmd->nfds && !vfki_fd_is_eventfd(cmd->fds[0]))
+		return vfki_err(-EINVAL, "device_feature: the descriptor is no eventfd");
 	if (req.bitmap_size) {
 		a->memory = calloc(1, req.bitmap_size);
 		if (!a->memory)

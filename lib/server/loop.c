@@ -206,7 +206,7 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 {
 	int fd, ret;
 
-	if (!s->accepting || client_leaving(s))
+	if (!s->accepting || s->session.spoiled || client_leaving(s))
 		return 0;
 	fd = vfki_listener_accept(&s->listener);
 	if (fd == -EAGAIN)
@@ -312,6 +312,9 @@ int vfk_server_dispatch(struct vfk_server *s)
 		return ret;
 	if (s->listener.fd < 0 && s->session.phase == VFKI_SESSION_NONE)
 		return vfki_err(-ENOTCONN, "the only client is gone");
+	if (s->session.spoiled && s->session.phase == VFKI_SESSION_NONE)
+		return vfki_err(s->session.spoiled, "%s; no other client gets it as it was left",
+				s->session.spoilt_by);
 	update_taking(s);
 	update_accepting(s, now);
 	update_timer(s, now);

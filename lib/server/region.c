@@ -13,6 +13,7 @@
 #include "lib/wire/region_access.h"
 #include "lib/wire/region_info.h"
 #include "lib/wire/region_io_fds.h"
+#include <vfiokit/server.h>
 
 int vfki_handle_region_read(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
 {
@@ -71,10 +72,13 @@ int vfki_handle_write_multi(struct vfki_session *s, struct vfki_command *cmd, st
 }
 
 /* Which of the device's files for a region a client may have; the others are closed with the answer. */
-static const struct vfk_region_fds *files_for_client(const struct vfki_answer *a)
+static const struct vfk_region_fds *files_for_client(const struct vfki_session *s,
+						     const struct vfki_answer *a)
 {
 	/* Whoever has the whole device's descriptor can do everything with it. */
-	return a->files.flags & VFK_REGION_FD_DEVICE ? NULL : &a->files;
+	if (a->files.flags & VFK_REGION_FD_DEVICE && !(s->limits.flags & VFK_SERVER_SHARE_BARS))
+		return NULL;
+	return &a->files;
 }
 
 int vfki_handle_region_info(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
@@ -91,7 +95,7 @@ int vfki_handle_region_info(struct vfki_session *s, struct vfki_command *cmd, st
 	if (ret)
 		return ret;
 	a->memory = info;
-	ret = vfki_enc_region_info_reply(s->buf, s->buf_size, info, files_for_client(a), argsz,
+	ret = vfki_enc_region_info_reply(s->buf, s->buf_size, info, files_for_client(s, a), argsz,
 					 s->agreed.send_fds, s->agreed.sparse_fds, a->fds,
 					 &a->nfds);
 	if (ret < 0)

@@ -21,6 +21,10 @@
 #define MIN_XFER	    4096u
 #define MAX_XFER	    (16u << 20)
 
+#define KNOWN_FLAGS                                                           \
+	(VFK_SERVER_SHARE_BARS | VFK_SERVER_KEEP | VFK_SERVER_WITHOUT_RESET | \
+	 VFK_SERVER_WITHOUT_IOMMU)
+
 /* How long closing waits for transfers of the device that use the client's memory, and how often it looks. */
 #define CLOSE_BOUND_NS 1000000000ull
 #define CLOSE_PAUSE_NS 1000000
@@ -41,6 +45,9 @@ static int read_opts(const struct vfk_server_opts *given, struct vfk_server_opts
 		return vfki_err(-EINVAL, "server: the size of the options is not set");
 	if (given)
 		memcpy(o, given, given->size < sizeof(*o) ? given->size : sizeof(*o));
+	if (o->flags & ~KNOWN_FLAGS)
+		return vfki_err(-EINVAL, "server: flags 0x%x are not known",
+				o->flags & ~KNOWN_FLAGS);
 	o->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 	o->socket_mode = o->socket_mode ? o->socket_mode : DEFAULT_SOCKET_MODE;
 	o->max_dma_maps = o->max_dma_maps ? o->max_dma_maps : VFKI_WIRE_MAX_DMA_MAPS;
@@ -63,6 +70,7 @@ static int create(struct vfk_device *dev, const struct vfk_server_opts *o, struc
 		.max_dma_maps = o->max_dma_maps,
 		.max_xfer = o->max_data_xfer_size,
 		.guard = o->guard,
+		.flags = o->flags,
 	};
 	struct vfk_server *s;
 	int ret;

@@ -8,12 +8,16 @@
  */
 #include "session.h"
 #include "handlers.h"
+#include "handover.h"
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
+#include "lib/device/device.h"
 #include "lib/wire/dma_access.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <vfiokit/server.h>
 
 /* Commands handled before the device, and others in the caller's loop, have their turn. */
 #define BURST 64
@@ -51,13 +55,27 @@ static int attach(struct vfki_session *s)
 	return ret == -ENOTSUP ? 0 : ret;
 }
 
+/* With it a client could write anywhere; and this process has more rights than its clients, else nobody would need it. */
+static int check_iommu(const struct vfk_device *dev, const struct vfki_limits *limits)
+{
+	if (!(vfki_device_io_flags(dev) & VFK_IO_NOIOMMU) ||
+	    limits->flags & VFK_SERVER_WITHOUT_IOMMU)
+		return 0;
+	return vfki_err(-EPERM,
+			"%s: without an IOMMU, a client would reach all memory of this machine",
+			vfk_device_name(dev));
+}
+
 int vfki_session_init(struct vfki_session *s, struct vfk_device *dev,
 		      const struct vfki_limits *limits)
 {
-	int ret;
+	int ret = check_iommu(dev, limits);
 
+	if (ret)
+		return ret;
 	memset(s, 0, sizeof(*s));
 	s->dev = dev;
+	s->hardware = vfki_device_io_flags(dev) & VFK_IO_HARDWARE;
 	s->limits = *limits;
 	s->windows.guard = limits->guard;
 	s->buf_size = limits->max_xfer > VFKI_WIRE_MAX_INFO ? limits->max_xfer : VFKI_WIRE_MAX_INFO;
@@ -219,14 +237,36 @@ static void disarm_interrupts(struct vfki_session *s)
 	}
 }
 
+static void spoil(struct vfki_session *s, int err)
+{
+	s->spoiled = err;
+	snprintf(s->spoilt_by, sizeof(s->spoilt_by), "%s", vfk_error());
+}
+
+/* Nothing of the client's goes on in the device when its memory is unmapped. */
+static void stop_device(struct vfki_session *s, bool used)
+{
+	bool handover = s->hardware && used && !(s->limits.flags & VFK_SERVER_KEEP);
+	int ret = handover ? vfki_handover_quiet(s->dev) : 0;
+
+	if (ret)
+		spoil(s, ret);
+	disarm_interrupts(s);
+	ret = handover ? vfki_handover_reset(s->dev) : 0;
+	if (ret && !s->spoiled && !(ret == -ENOTSUP && s->limits.flags & VFK_SERVER_WITHOUT_RESET))
+		spoil(s, ret);
+}
+
 void vfki_session_end(struct vfki_session *s, int err, uint64_t now)
 {
+	bool used = s->phase == VFKI_SESSION_SERVING;
+
 	/* First, so that a transfer that waits for the client's answer gives up. */
 	vfki_conn_fail(s->conn, err);
 	vfki_conn_release(s->conn);
 	s->unmapping.cmd = NULL;
 	s->greeted = false;
-	disarm_interrupts(s);
+	stop_device(s, used);
 	s->phase = VFKI_SESSION_ENDING;
 	s->deadline = now + RETRY_SOON_NS;
 }

@@ -5,8 +5,8 @@
  *	GREETING --VERSION--> SERVING --gone, or it broke the protocol--> ENDING --nobody uses its memory--> NONE
  *
  * At the end its interrupts are disarmed and its mappings dropped; the device's state is kept (specification, "Socket
- * Disconnection Behavior"). A mapping that a transfer of the device still uses lives on until that lets go, and so long
- * the next client waits.
+ * Disconnection Behavior"), but for hardware's (handover.h). A mapping that a transfer of the device still uses lives on
+ * until that lets go, and so long the next client waits.
  *
  * Threads: the server's; but for client_memory.c, which any thread of the device's may enter.
  */
@@ -29,6 +29,7 @@ struct vfki_limits {
 	uint32_t max_dma_maps;
 	uint32_t max_xfer;
 	struct vfk_guard *guard; /* NULL: none */
+	uint32_t flags;		 /* VFK_SERVER_* */
 };
 
 /* What the device is; asked once, since it does not change. */
@@ -65,8 +66,11 @@ struct vfki_session {
 	struct vfk_dma_space *space;
 	struct vfki_limits limits;
 	struct vfki_shape shape;
-	uint8_t *buf;	 /* for replies */
-	size_t buf_size; /* at least limits.max_xfer and VFKI_WIRE_MAX_INFO */
+	uint8_t *buf;	     /* for replies */
+	size_t buf_size;     /* at least limits.max_xfer and VFKI_WIRE_MAX_INFO */
+	bool hardware;	     /* what a client leaves in it must not meet the next one */
+	int spoiled;	     /* the -errno for which no further client gets it; 0 */
+	char spoilt_by[256]; /* its text */
 
 	/* this client's */
 	enum vfki_phase phase;
@@ -83,7 +87,8 @@ struct vfki_session {
 
 /*
  * Fills in what is the same for all clients, and puts the device into a space of the server's own.
- * Returns 0; -ENOMEM; -EBUSY the device is in a space; what the device says when it is asked what it is.
+ * Returns 0; -ENOMEM; -EBUSY the device is in a space; -EPERM it has no IOMMU; what the device says when it is asked what
+ * it is.
  */
 int vfki_session_init(struct vfki_session *s, struct vfk_device *dev,
 		      const struct vfki_limits *limits);

@@ -69,6 +69,19 @@ def test_only_its_user_may_connect(serve):
     assert stat.S_IMODE(os.stat(serve("model:edu").socket).st_mode) == 0o600
 
 
+@pytest.mark.parametrize("mode", ["0660", "666"])
+def test_who_may_connect_when_told(serve, mode):
+    server = serve("model:edu", "--socket-mode=" + mode)
+    assert stat.S_IMODE(os.stat(server.socket).st_mode) == int(mode, 8)
+
+
+def test_options_for_hardware_change_no_model(serve):
+    server = serve("model:edu", "--share-bars", "--without-reset", "--without-iommu")
+    vfiokit("write", server.uri, "bar0", "4", "4", "0xffffffff").done()
+    assert vfiokit("read", server.uri, "bar0", "4", "4").done() == "0x00000000\n"
+    assert vfiokit("reset", server.uri).done() == ""
+
+
 def test_second_client_is_told_busy(serve):
     server = serve("model:edu")
     with connect(server.socket) as first, connect(server.socket) as second:

@@ -297,6 +297,22 @@ static void whole_device_stays_here(void **state)
 	}
 }
 
+/* The descriptor is what is asked for then; the offset in it is the device's. */
+static void whole_device_when_told(void **state)
+{
+	struct vfk_server_opts opts = { .size = sizeof(opts), .flags = VFK_SERVER_SHARE_BARS };
+	struct fixture *f = *state;
+	struct info i;
+
+	rig_close(&f->rig);
+	rig_open(&f->rig, f->probe->dev, &opts);
+	f->probe->files = PROBE_WHOLE_DEVICE;
+	assert_int_equal(region_info(f, 0, 4096, &i), 0);
+	assert_true(i.flags & VFIO_REGION_INFO_FLAG_MMAP);
+	assert_int_equal(f->rig.msg.nfds, 1);
+	rig_drop_fds(&f->rig);
+}
+
 static void no_leak_of_files(void **state)
 {
 	struct fixture *f = *state;
@@ -433,6 +449,7 @@ int main(void)
 		CASE(info_with_file),
 		CASE(info_with_little_room),
 		CASE(whole_device_stays_here),
+		CASE(whole_device_when_told),
 		CASE(no_leak_of_files),
 		CASE(io_fds),
 		CASE(device_info),
