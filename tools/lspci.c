@@ -155,7 +155,7 @@ static int run(struct vfk_device *dev, int fd, char *const *arguments, int num)
 
 	if (messages < 0)
 		return fail_text(vfk_device_name(dev), "memfd: %m");
-	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(argv + 3, arguments, (size_t)num * sizeof(*argv));
 	r = start(&pid, argv, messages);
 	if (r) {

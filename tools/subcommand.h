@@ -8,20 +8,23 @@
 #define SUBCOMMAND_H
 
 /* name, function cmd_name, and what "vfiokit --help" says of it */
-#define SUBCOMMANDS(entry)                                                                                             \
-	entry(list, "show the backends, filters and models of this build") entry(                                      \
-		info, "show a device: regions, interrupts, features, PCI identity")                                    \
-		entry(lspci, "show a device's config space as lspci does") entry(                                      \
-			read, "read a register") entry(write, "write a register")                                      \
-			entry(dump, "show a region's bytes, or save them in a file") entry(                            \
-				irq, "arm an interrupt, provoke it, wait for it")                                      \
-				entry(features, "show which features a device offers") entry(                          \
-					reset, "reset a device")                                                       \
-					entry(serve, "export a device on a vfio-user socket") entry(                   \
-						demo,                                                                  \
-						"drive an edu device: interrupt and DMA, in two processes and in one") \
-						entry(test,                                                            \
-						      "run the conformance suite on a device")
+/* clang-format off */
+#define SUBCOMMANDS(entry) \
+	entry(list, "show the backends, filters and models of this build, and this machine's devices") \
+	entry(info, "show a device: regions, interrupts, features, PCI identity") \
+	entry(lspci, "show a device's config space as lspci does") \
+	entry(read, "read a register") \
+	entry(write, "write a register") \
+	entry(dump, "show a region's bytes, or save them in a file") \
+	entry(irq, "arm an interrupt, provoke it, wait for it") \
+	entry(features, "show which features a device offers") \
+	entry(reset, "reset a device") \
+	entry(bind, "move a PCI device to vfio-pci, so that kernel: URIs can use it") \
+	entry(unbind, "give a PCI device back to the driver that it was taken from") \
+	entry(serve, "export a device on a vfio-user socket") \
+	entry(demo, "drive an edu device: interrupt and DMA, in two processes and in one") \
+	entry(test, "run the conformance suite on a device")
+/* clang-format on */
 
 enum {
 	STATUS_OK,

@@ -28,9 +28,9 @@ static void print_help(FILE *out)
 	fputs("usage: vfiokit SUBCOMMAND [URI] ...\n\n", out);
 	for (size_t i = 0; i < NUM_SUBCOMMANDS; i++)
 		fprintf(out, "  %-10s%s\n", subcommands[i].name, subcommands[i].help);
-	fputs("\nA URI names a device: model:edu, or vfio-user:/run/x.sock; \"vfiokit list\" shows more.\n"
-	      "\"vfiokit SUBCOMMAND --help\" says what a subcommand takes. Exit status: 0 done,\n"
-	      "1 failed, 2 wrong usage.\n",
+	fputs("\nA URI names a device: model:edu, vfio-user:/run/x.sock, kernel:0000:03:00.0; \"vfiokit\n"
+	      "list\" shows more. \"vfiokit SUBCOMMAND --help\" says what a subcommand takes.\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
 	      out);
 }
 

@@ -57,6 +57,13 @@ def test_bad_uri(uri):
     vfiokit("info", uri).failed(uri)
 
 
+@pytest.mark.parametrize("name", ["bind", "unbind"])
+@pytest.mark.parametrize("more", [[], ["--group"]])
+def test_no_such_pci_device(name, more):
+    vfiokit(name, "fffe:ff:1f.7", *more).failed("fffe:ff:1f.7", "no such PCI device")
+    vfiokit(name, "FFFE:FF:1F.7", *more).failed("fffe:ff:1f.7", "no such PCI device")
+
+
 def test_uri_with_a_newline_stays_one_line():
     vfiokit("info", "model:two\nlines\x1b[31m").failed("model:two?lines?[31m")
 

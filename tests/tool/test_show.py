@@ -27,6 +27,32 @@ def test_list_names_what_there_is():
         assert word in out
 
 
+def test_list_names_the_machines_devices():
+    """As sysfs has them, whatever this machine is; tests/vm looks at machines that are known."""
+    shown = json.loads(vfiokit("list", "--json").done())
+    folder = "/sys/bus/pci/devices"
+    present = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    assert sorted(device["address"] for device in shown["pci"]) == present
+    for device in shown["pci"]:
+        path = os.path.join(folder, device["address"])
+        assert device["uri"] == "kernel:" + device["address"]
+        with open(os.path.join(path, "class"), encoding="ascii") as file:
+            assert device["class"] == file.read().strip()
+        driver = os.path.join(path, "driver")
+        assert device["driver"] == (
+            os.path.basename(os.readlink(driver)) if os.path.exists(driver) else None)
+        group = os.path.join(path, "iommu_group")
+        assert device["group"] == (
+            int(os.path.basename(os.readlink(group))) if os.path.exists(group) else None)
+        assert device["viable"] is ("reason" not in device)
+        if device["group"] is None:
+            assert not device["viable"]
+    assert isinstance(shown["mdevs"], list) and isinstance(shown["cdevs"], list)
+    out = vfiokit("list").done()
+    for word in ["PCI devices:", "mediated devices:", "VFIO character devices:"] + present:
+        assert word in out
+
+
 def test_info_json(edu):
     shown = info(edu)
     assert shown["uri"] == edu and shown["type"] == "pci"

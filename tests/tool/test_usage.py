@@ -4,7 +4,7 @@
 import pytest
 from conftest import vfiokit
 
-SUBCOMMANDS = "list info lspci read write dump irq features reset serve demo test".split()
+SUBCOMMANDS = "list info lspci read write dump irq features reset bind unbind serve demo test".split()
 
 
 def test_help_lists_each_subcommand():
@@ -95,6 +95,25 @@ def test_nothing_is_wrong_usage():
     ["serve", "model:edu", "--fd=3", "--socket-path=x.sock"],
     ["serve", "model:edu", "--fd=3", "--run", "true"],
     ["serve", "--socket-path=x.sock"],
+    ["serve", "model:edu", "--socket-path=x.sock", "--socket-mode=8"],
+    ["serve", "model:edu", "--socket-path=x.sock", "--socket-mode=0"],
+    ["serve", "model:edu", "--socket-path=x.sock", "--socket-mode=1777"],
+    ["serve", "model:edu", "--socket-path=x.sock", "--socket-mode="],
+    ["serve", "model:edu", "--fd=3", "--socket-mode=666"],
+    ["serve", "model:edu", "--socket-path=x.sock", "--share-bars=yes"],
+    ["bind"],
+    ["bind", "0000:00:00.0", "0000:00:00.1"],
+    ["bind", "nvme0"],
+    ["bind", "0000:00:00"],
+    ["bind", "0000:00:00.8"],
+    ["bind", "0000:00:00.0.0"],
+    ["bind", "00000:00.0"],
+    ["bind", "0000:00:00.0/../x"],
+    ["bind", "kernel:0000:00:00.0"],
+    ["bind", "--force", "0000:00:00.0"],
+    ["unbind"],
+    ["unbind", "../../devices"],
+    ["unbind", "0000:00:0g.0", "--group"],
     ["demo", "model:edu", "more"],
     ["test"],
     ["test", "model:edu", "info_*", "more"],
