@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "case.h"
 
@@ -28,9 +29,17 @@ static void detach(struct t *t, struct vfk_dma_space *s)
 	CHECK_OK(t, vfk_dma_space_destroy(s));
 }
 
+/* Memory of the case, which is a process of its own. It has a file, which is shown only to those who insist. */
+static struct {
+	int fd;
+	bool shown;
+	char *base;
+	uint64_t length;
+} file = { .fd = -1 };
+
 static int map(struct vfk_dma_space *s, uint64_t iova, uint64_t length, void *vaddr)
 {
-	const struct vfk_dma_mapping m = {
+	struct vfk_dma_mapping m = {
 		.size = sizeof(m),
 		.iova = iova,
 		.length = length,
@@ -39,20 +48,56 @@ static int map(struct vfk_dma_space *s, uint64_t iova, uint64_t length, void *va
 		.vaddr = vaddr,
 	};
 
+	if (file.shown && vaddr) {
+		m.fd = file.fd;
+		m.fd_offset = (uint64_t)((char *)vaddr - file.base);
+	}
 	return vfk_dma_map(s, &m, NULL);
 }
 
 static void *memory(struct t *t, uint64_t len)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	file.fd = memfd_create("conformance", MFD_CLOEXEC);
+	CHECK(t, file.fd >= 0);
+	CHECK_OK(t, ftruncate(file.fd, (off_t)len));
+	file.base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
+	CHECK(t, file.base != MAP_FAILED);
+	file.length = len;
+	return file.base;
+}
 
-	CHECK(t, p != MAP_FAILED);
-	return p;
+static void forget_memory(void)
+{
+	munmap(file.base, file.length);
+	close(file.fd);
+	file.fd = -1;
+}
+
+/*
+ * Without an IOMMU a device sees physical addresses, and nobody can choose where something is mapped. A device that is
+ * really another process's may insist on memory with a file.
+ */
+static struct vfk_dma_space *attach_chosen(struct t *t)
+{
+	struct vfk_dma_space *s = attach(t);
+	char *p = memory(t, PAGE);
+	int ret = map(s, BASE, PAGE, p);
+
+	if (ret == -ENOTSUP) {
+		file.shown = true;
+		ret = map(s, BASE, PAGE, p);
+	}
+	if (ret == -ENOTSUP)
+		case_skip("addresses cannot be chosen");
+	CHECK_OK(t, ret);
+	CHECK_OK(t, vfk_dma_unmap(s, BASE, PAGE));
+	forget_memory();
+	return s;
 }
 
 static void dma_map_unmap(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 2 * PAGE);
 
 	CHECK_OK(t, map(s, BASE, PAGE, p));
@@ -62,12 +107,12 @@ static void dma_map_unmap(struct t *t)
 	CHECK_OK(t, map(s, BASE, 2 * PAGE, p));
 	CHECK_OK(t, vfk_dma_unmap(s, BASE, 2 * PAGE));
 	detach(t, s);
-	munmap(p, 2 * PAGE);
+	forget_memory();
 }
 
 static void dma_map_overlap(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 4 * PAGE);
 
 	CHECK_OK(t, map(s, BASE + PAGE, 2 * PAGE, p));
@@ -78,12 +123,12 @@ static void dma_map_overlap(struct t *t)
 	CHECK_OK(t, map(s, BASE, PAGE, p)); /* what failed left nothing behind */
 	CHECK_OK(t, map(s, BASE + 3 * PAGE, PAGE, p));
 	detach(t, s);
-	munmap(p, 4 * PAGE);
+	forget_memory();
 }
 
 static void dma_map_bad_arguments(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, PAGE);
 
 	CHECK_EQ(t, map(s, BASE + 1, PAGE, p), -EINVAL);
@@ -93,12 +138,12 @@ static void dma_map_bad_arguments(struct t *t)
 	CHECK_EQ(t, map(s, UINT64_MAX - PAGE + 1, 2 * PAGE, p), -EINVAL);
 	CHECK_OK(t, map(s, BASE, PAGE, p));
 	detach(t, s);
-	munmap(p, PAGE);
+	forget_memory();
 }
 
 static void dma_unmap_not_exact(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 4 * PAGE);
 
 	CHECK_EQ(t, vfk_dma_unmap(s, BASE, PAGE), -ENOENT);
@@ -109,12 +154,12 @@ static void dma_unmap_not_exact(struct t *t)
 	CHECK_OK(t, vfk_dma_unmap(s, BASE, 4 * PAGE));
 	CHECK_EQ(t, vfk_dma_unmap(s, BASE, 4 * PAGE), -ENOENT);
 	detach(t, s);
-	munmap(p, 4 * PAGE);
+	forget_memory();
 }
 
 static void dma_unmap_range(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 4 * PAGE);
 	uint64_t n = 7;
 
@@ -131,12 +176,12 @@ static void dma_unmap_range(struct t *t)
 	CHECK_EQ(t, vfk_dma_unmap_range(s, UINT64_MAX, 2, &n), -EINVAL);
 	CHECK_EQ(t, vfk_dma_unmap_range(s, 0, 0, &n), -EINVAL);
 	detach(t, s);
-	munmap(p, 4 * PAGE);
+	forget_memory();
 }
 
 static void dma_unmap_straddle(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 4 * PAGE);
 	uint64_t n = 0;
 
@@ -147,12 +192,12 @@ static void dma_unmap_straddle(struct t *t)
 	CHECK_OK(t, vfk_dma_unmap(s, BASE, PAGE)); /* nothing was unmapped */
 	CHECK_OK(t, vfk_dma_unmap(s, BASE + PAGE, 2 * PAGE));
 	detach(t, s);
-	munmap(p, 4 * PAGE);
+	forget_memory();
 }
 
 static void dma_unmap_all(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 4 * PAGE);
 	uint64_t n = 7;
 
@@ -163,12 +208,12 @@ static void dma_unmap_all(struct t *t)
 	CHECK_OK(t, vfk_dma_unmap_all(s, &n));
 	CHECK_EQ(t, n, 4 * PAGE);
 	detach(t, s);
-	munmap(p, 4 * PAGE);
+	forget_memory();
 }
 
 static void dma_attach_replays(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, PAGE);
 
 	CHECK_OK(t, map(s, BASE, PAGE, p));
@@ -179,7 +224,7 @@ static void dma_attach_replays(struct t *t)
 	CHECK_EQ(t, vfk_dma_space_destroy(s), -EBUSY);
 	CHECK_OK(t, vfk_dma_unmap(s, BASE, PAGE));
 	detach(t, s);
-	munmap(p, PAGE);
+	forget_memory();
 }
 
 static void dma_alloc_under_mask(struct t *t)
@@ -210,7 +255,7 @@ static void dma_alloc_under_mask(struct t *t)
 
 static void dma_access(struct t *t)
 {
-	struct vfk_dma_space *s = attach(t);
+	struct vfk_dma_space *s = attach_chosen(t);
 	char *p = memory(t, 2 * PAGE), b[8] = "12345678";
 
 	CHECK_OK(t, map(s, BASE, PAGE, p));
@@ -223,7 +268,7 @@ static void dma_access(struct t *t)
 	CHECK_EQ(t, vfk_dma_access(s, BASE + 2 * PAGE - 4, b, 8, VFK_DMA_READ), -EFAULT);
 	CHECK_EQ(t, vfk_dma_access(s, UINT64_MAX - 3, b, 8, VFK_DMA_READ), -EFAULT);
 	detach(t, s);
-	munmap(p, 2 * PAGE);
+	forget_memory();
 }
 
 static void dma_limits(struct t *t)

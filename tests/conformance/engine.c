@@ -69,21 +69,34 @@ static const struct engine engines[] = {
 	},
 };
 
-const struct engine *engine_find(struct t *t)
+const struct engine *engine_known(struct t *t)
 {
 	uint16_t vendor, device;
 
-	case_need_pci(t);
+	if (!(vfk_device_flags(t->dev) & VFIO_DEVICE_FLAGS_PCI))
+		return NULL;
 	vendor = (uint16_t)case_get(t, CONFIG, PCI_VENDOR_ID, 2);
 	device = (uint16_t)case_get(t, CONFIG, PCI_DEVICE_ID, 2);
 	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
-		if (engines[i].vendor == vendor && engines[i].device == device) {
-			case_command(t, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-			CHECK_OK(t, vfk_device_set_dma_mask(t->dev, engines[i].dma_bits));
+		if (engines[i].vendor == vendor && engines[i].device == device)
 			return &engines[i];
-		}
 	}
-	case_skip("nothing known that can drive %04x:%04x", vendor, device);
+	return NULL;
+}
+
+const struct engine *engine_find(struct t *t)
+{
+	const struct engine *e;
+
+	case_need_pci(t);
+	e = engine_known(t);
+	if (!e)
+		case_skip("nothing known that can drive %04x:%04x",
+			  (unsigned int)case_get(t, CONFIG, PCI_VENDOR_ID, 2),
+			  (unsigned int)case_get(t, CONFIG, PCI_DEVICE_ID, 2));
+	case_command(t, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	CHECK_OK(t, vfk_device_set_dma_mask(t->dev, e->dma_bits));
+	return e;
 }
 
 static void wait_done(struct t *t, const struct engine *e)

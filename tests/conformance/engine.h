@@ -28,7 +28,9 @@ struct engine {
 	bool (*done)(struct t *t);
 };
 
-/* The engine that drives this device; a skip when there is none. */
+/* The engine that drives this device, with nothing done to it; NULL when there is none. */
+const struct engine *engine_known(struct t *t);
+/* The same, ready for use: it decodes its memory and is a bus master; a skip when there is none. */
 const struct engine *engine_find(struct t *t);
 
 /* Starts a transfer and waits, serving the device, at most 5 seconds, until it has ended. */

@@ -150,7 +150,7 @@ const struct flaw flaws_config[] = {
 	  .ops = { .region_write = keep_ids, .region_read = read_kept_ids } },
 	{ .name = "the bus master bit cannot be set",
 	  .fails = "config_command_bits",
-	  .says = "PCI_COMMAND_MASTER is false",
+	  .says = "the device can be no bus master",
 	  .rule = "PCI 3.0 section 6.2.2",
 	  .ops = { .region_write = no_master } },
 	{ .name = "the bus master bit cannot be cleared",

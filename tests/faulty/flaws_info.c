@@ -116,7 +116,7 @@ static int small_config(struct vfk_io *io, struct vfio_region_info *info,
 	int ret = right.get_region_info(io, info, fds);
 
 	if (info->index == CONFIG)
-		info->size = 64;
+		info->size = 32;
 	return ret;
 }
 
@@ -247,9 +247,9 @@ const struct flaw flaws_info[] = {
 	  .says = "size 0xffffffffffffffff",
 	  .rule = "a size that an offset can hold",
 	  .ops = { .get_region_info = huge_region } },
-	{ .name = "64 bytes of config space",
+	{ .name = "32 bytes of config space",
 	  .fails = "info_pci_indices",
-	  .says = ">= 256 is false",
+	  .says = ">= PCI_STD_HEADER_SIZEOF is false",
 	  .rule = "PCI 3.0 section 6.1",
 	  .ops = { .get_region_info = small_config } },
 	{ .name = "config space that cannot be written",

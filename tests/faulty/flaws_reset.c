@@ -82,7 +82,7 @@ const struct flaw flaws_reset[] = {
 	  .ops = { .reset = loses_bar } },
 	{ .name = "a reset does not clear the registers",
 	  .fails = "reset_clears_registers",
-	  .says = "want (long long)initial",
+	  .says = "leaves its registers as they are",
 	  .rule = "reset: registers are as after power-on",
 	  .ops = { .reset = does_nothing } },
 	{ .name = "a reset leaves INTx asserted",

@@ -43,6 +43,9 @@ static int run(const struct flaw *flaw, const char *pattern, char **text)
 		.open = &open,
 		.pattern = pattern,
 		.case_timeout_s = flaw->name ? CASE_TIMEOUT_S : 0,
+		/* an empty list: a flaw that makes a case skip itself is noticed, as it is on a backend that is known */
+		.backend = "wrapper",
+		.expected_skips = flaw->name ? "/dev/null" : NULL,
 	};
 	size_t len;
 	int ret;

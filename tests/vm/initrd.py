@@ -42,6 +42,11 @@ class Initrd:
         with open(source, "rb") as file:
             self._add(name.lstrip("/"), stat.S_IFREG | 0o755, file.read())
 
+    def add_modules(self, folder):
+        """The kernel modules of FOLDER, which the first program inserts in the order that is there."""
+        for name in sorted(os.listdir(folder)):
+            self.add_file(f"modules/{name}", os.path.join(folder, name))
+
     def write(self, path):
         with gzip.open(path, "wb", compresslevel=1) as archive:
             for number, (name, entry) in enumerate(self._entries.items(), 1):

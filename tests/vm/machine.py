@@ -13,10 +13,13 @@ import signal
 import subprocess
 import time
 
+from monitor import Monitor, MonitorError
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1
 SKIP = 77
 SHARE = "host"
+COMMAND_LINE = 2048
 
 # What a kernel says when something is wrong with it, as opposed to with a device.
 TROUBLE = re.compile(
@@ -66,7 +69,9 @@ class Machine:
     """One boot. FOLDER receives the console, the results and QEMU's own messages.
 
     Set before start(): memory (MiB), iommu (one in the guest, Intel's), shared_memory (a memfd, which a
-    vfio-user server can map), share_root, devices (QEMU's -device, in order), parameters (the kernel's).
+    vfio-user server can map), share_root, devices (QEMU's -device, in order), drives (QEMU's -drive),
+    parameters (the kernel's), by_hand (the console is this process's own). What the guest's results ask
+    for with "@monitor COMMAND NAME=VALUE..." is done to the machine by QEMU's monitor.
     """
 
     def __init__(self, folder, kernel, qemu):
@@ -78,8 +83,11 @@ class Machine:
         self.shared_memory = False
         self.share_root = False
         self.devices = []
+        self.drives = []
         self.parameters = []
+        self.by_hand = False
         self._process = None
+        self._monitor = None
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -98,18 +106,28 @@ class Machine:
             machine += ",memory-backend=mem"
             memory = ["-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on"]
         parameters = ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=5", "results=ttyS1"]
+        console = f"file:{self.path('console')}"
+        if self.by_hand:
+            parameters[-1] = "results=console"
+            console = "mon:stdio"
         if self.share_root:
             parameters.append(f"share={SHARE}")
+        append = " ".join([*parameters, *self.parameters, "--", *map(quoted, command)])
+        if len(append) >= COMMAND_LINE:
+            raise ValueError(f"the kernel takes {COMMAND_LINE} characters, not {len(append)}")
         arguments = [
             self.qemu, "-accel", "tcg", "-machine", machine, "-cpu", "max", "-smp", "1",
             "-m", f"{self.memory}M", *memory, "-nodefaults", "-display", "none", "-no-reboot",
-            "-serial", f"file:{self.path('console')}", "-serial", f"file:{self.path('results')}",
+            "-serial", console, "-serial", f"file:{self.path('results')}",
+            "-qmp", f"unix:{self.path('monitor')},server=on,wait=off",
             "-kernel", self.kernel, "-initrd", initrd,
-            "-append", " ".join([*parameters, *self.parameters, "--", *map(quoted, command)]),
+            "-append", append,
         ]
         if self.iommu:
             # before the devices: those made earlier are not behind it
             arguments += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+        for drive in self.drives:
+            arguments += ["-drive", drive]
         for device in self.devices:
             arguments += ["-device", device]
         if self.share_root:
@@ -118,6 +136,10 @@ class Machine:
         return arguments
 
     def start(self, initrd, command):
+        if self.by_hand:
+            self._process = subprocess.Popen(self._arguments(initrd, command),
+                                             preexec_fn=die_with_parent)
+            return
         with open(self.path("qemu"), "wb") as messages:
             self._process = subprocess.Popen(
                 self._arguments(initrd, command), stdin=subprocess.DEVNULL, stdout=messages,
@@ -137,10 +159,26 @@ class Machine:
                 raise TimeoutError(f"the machine was not done in {seconds} s")
             time.sleep(0.05 if running else 0)
 
+    def _obey(self, words, tap):
+        """A command that is refused is told by the test that waits for what it does."""
+        try:
+            if self._monitor is None:
+                self._monitor = Monitor(self.path("monitor"))
+            self._monitor.command(words[0], **dict(word.split("=", 1) for word in words[1:]))
+        except (MonitorError, OSError) as error:
+            tap.note(f"monitor: {error}")
+
+    def wait(self):
+        """Until the machine is off; its exit status."""
+        return self._process.wait()
+
     def status(self):
         return self._process.returncode
 
     def stop(self):
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -157,6 +195,8 @@ class Machine:
                 planned = int(line[3:])
             elif re.match(r"exit \d+$", line):
                 status = int(line[5:])
+            elif line.startswith("@monitor "):
+                self._obey(line.split()[1:], tap)
             elif line:
                 tap.note(line.removeprefix("# "))
         came = tap.count - before

@@ -3,20 +3,40 @@
 
 
 class Tap:
-    """Prints results as they come; done() prints the plan and returns the exit status."""
+    """Prints results as they come; done() prints the plan and returns the exit status.
 
-    def __init__(self):
+    One that is held prints nothing: another adopts it when it is complete, so that those of machines
+    that run side by side do not mix.
+    """
+
+    def __init__(self, prefix="", held=False):
         self.count = 0
         self.failed = False
+        self._prefix = prefix
+        self._held = [] if held else None
 
     def result(self, ok, rest):
         self.count += 1
         self.failed |= not ok
-        print(f"{'ok' if ok else 'not ok'} {self.count} - {rest}", flush=True)
+        rest = self._prefix + rest
+        if self._held is not None:
+            self._held.append((ok, rest))
+        else:
+            print(f"{'ok' if ok else 'not ok'} {self.count} - {rest}", flush=True)
 
     def note(self, text):
         for line in text.splitlines():
-            print(f"# {line}", flush=True)
+            if self._held is not None:
+                self._held.append((None, line))
+            else:
+                print(f"# {line}", flush=True)
+
+    def adopt(self, other):
+        for ok, text in other._held:
+            if ok is None:
+                self.note(text)
+            else:
+                self.result(ok, text)
 
     def check(self, ok, name, details=""):
         """A result of our own; DETAILS are for when it fails."""
