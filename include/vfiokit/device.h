@@ -121,6 +121,19 @@ VFK_API int vfk_region_cap(const struct vfk_region_info *info, uint16_t id, cons
 			   size_t *len);
 
 /**
+ * vfk_region_find - the device-specific region of a type
+ * @type: VFIO_REGION_TYPE_*, or VFIO_REGION_TYPE_PCI_VENDOR_TYPE with the vendor's id in its low 16 bits
+ * @subtype: VFIO_REGION_SUBTYPE_*
+ * @info: set to the info of the first region with this type (VFIO_REGION_INFO_CAP_TYPE); borrowed, valid as long as @dev
+ *
+ * The infos of all regions are asked for, once. A region whose info is refused or broken is passed over.
+ *
+ * Returns 0; -ENOENT the device has none such; a transport error.
+ */
+VFK_API int vfk_region_find(struct vfk_device *dev, uint32_t type, uint32_t subtype,
+			    const struct vfk_region_info **info);
+
+/**
  * vfk_region_read - read from a region, as pread does
  * @index: region
  * @off: offset in it
@@ -312,6 +325,30 @@ VFK_API ssize_t vfk_device_mig_write(struct vfk_device *dev, const void *buf, si
 
 /** vfk_device_reset - reset the device; see the reset op in io.h for what is kept. Returns 0; -ENOTSUP; -EIO */
 VFK_API int vfk_device_reset(struct vfk_device *dev);
+
+/**
+ * vfk_device_hot_reset_info - which devices a hot reset of this one resets, too
+ * @info: argsz is its capacity, at least the size of the structure; filled
+ *
+ * After success argsz is the size needed for all devices; if that is more than the capacity, count is 0. Flags say
+ * whether the devices' ids are those of groups or of an iommufd (VFIO_DEVICE_GET_PCI_HOT_RESET_INFO).
+ *
+ * Returns 0; -ENOTSUP it cannot be hot reset.
+ */
+VFK_API int vfk_device_hot_reset_info(struct vfk_device *dev, struct vfio_pci_hot_reset_info *info);
+
+/**
+ * vfk_device_hot_reset - reset the slot or bus of a device
+ * @others: the further devices on it, all of them open here; NULL if there are none
+ * @num_others: how many, at most 64
+ *
+ * By group their groups prove that they are ours; by cdev they must be bound to the same iommufd, and @others is not
+ * looked at.
+ *
+ * Returns 0; -ENOTSUP; -EPERM or -EINVAL some device on it is not ours: the text names it; -EAGAIN.
+ */
+VFK_API int vfk_device_hot_reset(struct vfk_device *dev, struct vfk_device *const *others,
+				 size_t num_others);
 
 /* ---- DMA ---- */
 

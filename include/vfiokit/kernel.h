@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kernel.h - what only a device of the kernel's VFIO has: its files, KVM, hot reset, ioeventfds.
+ * kernel.h - what only a device of the kernel's VFIO has: its files, KVM, ioeventfds.
  *
  * A driver needs none of this. It is for those who embed the library in a monitor or a broker, where some of the files
  * are opened by somebody with more rights, and some must be shown to others.
@@ -100,30 +100,6 @@ VFK_API int vfk_kernel_attach_kvm(struct vfk_device *dev, int kvm_fd);
 
 /** vfk_kernel_detach_kvm - undo it. Returns 0; -ENOENT it does not know the device */
 VFK_API int vfk_kernel_detach_kvm(struct vfk_device *dev, int kvm_fd);
-
-/**
- * vfk_kernel_hot_reset_info - which devices a hot reset of this one resets, too
- * @info: argsz is its capacity, at least the size of the structure; filled
- *
- * After success argsz is the size needed for all devices; if that is more than the capacity, count is 0. Flags say
- * whether the devices' ids are those of groups or of an iommufd (VFIO_DEVICE_GET_PCI_HOT_RESET_INFO).
- *
- * Returns 0; -ENOTSUP it cannot be hot reset.
- */
-VFK_API int vfk_kernel_hot_reset_info(struct vfk_device *dev, struct vfio_pci_hot_reset_info *info);
-
-/**
- * vfk_kernel_hot_reset - reset the slot or bus of a device
- * @others: the further devices on it, all of them open here; NULL if there are none
- * @num_others: how many, at most 64
- *
- * By group their groups prove that they are ours; by cdev they must be bound to the same iommufd, and @others is not
- * looked at.
- *
- * Returns 0; -ENOTSUP; -EPERM or -EINVAL some device on it is not ours: the text names it; -EAGAIN.
- */
-VFK_API int vfk_kernel_hot_reset(struct vfk_device *dev, struct vfk_device *const *others,
-				 size_t num_others);
 
 /**
  * vfk_kernel_ioeventfd - have the kernel write a register whenever an eventfd is signalled

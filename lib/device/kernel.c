@@ -8,10 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/io/kvm.h"
 #include <inttypes.h>
-#include <stdlib.h>
 #include <vfiokit/kernel.h>
-
-#define MAX_OTHERS 64
 
 int vfk_kernel_get_fds(struct vfk_device *dev, struct vfk_kernel_fds *fds)
 {
@@ -46,51 +43,4 @@ int vfk_kernel_attach_kvm(struct vfk_device *dev, int kvm_fd)
 int vfk_kernel_detach_kvm(struct vfk_device *dev, int kvm_fd)
 {
 	return tell_kvm(dev, kvm_fd, false);
-}
-
-/* ---- hot reset ---- */
-
-int vfk_kernel_hot_reset_info(struct vfk_device *dev, struct vfio_pci_hot_reset_info *info)
-{
-	return vfki_checked_hot_reset_info(&dev->io, info);
-}
-
-/* Adds the group of @dev, once. By cdev there is none. */
-static int add_group(struct vfk_device *dev, struct vfio_pci_hot_reset *reset)
-{
-	struct vfk_kernel_fds fds = { .size = sizeof(fds) };
-	int ret = dev ? vfki_checked_kernel_fds(&dev->io, &fds) :
-			vfki_err(-EINVAL, "hot reset: a device is NULL");
-
-	if (ret < 0 || fds.group < 0)
-		return ret;
-	for (uint32_t i = 0; i < reset->count; i++) {
-		if (reset->group_fds[i] == fds.group)
-			return 0;
-	}
-	reset->group_fds[reset->count++] = fds.group;
-	return 0;
-}
-
-int vfk_kernel_hot_reset(struct vfk_device *dev, struct vfk_device *const *others,
-			 size_t num_others)
-{
-	struct vfio_pci_hot_reset *reset;
-	size_t size = sizeof(*reset) + (MAX_OTHERS + 1) * sizeof(reset->group_fds[0]);
-	int ret;
-
-	if (num_others > MAX_OTHERS || (num_others && !others))
-		return vfki_err(-EINVAL, "%s: hot reset: %zu other devices", vfk_device_name(dev),
-				num_others);
-	reset = calloc(1, size);
-	if (!reset)
-		return vfki_err(-ENOMEM, "%s: no memory", vfk_device_name(dev));
-	reset->argsz = (uint32_t)size;
-	ret = add_group(dev, reset);
-	for (size_t i = 0; !ret && i < num_others; i++)
-		ret = add_group(others[i], reset);
-	if (!ret)
-		ret = vfki_checked_hot_reset(&dev->io, reset);
-	free(reset);
-	return ret;
 }

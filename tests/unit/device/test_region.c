@@ -259,6 +259,35 @@ static void test_posted(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_find_by_type(void **state)
+{
+	const uint32_t igd[2] = { VFIO_REGION_TYPE_PCI_VENDOR_TYPE | 0x8086, 1 };
+	const uint32_t gfx[2] = { VFIO_REGION_TYPE_GFX, VFIO_REGION_SUBTYPE_GFX_EDID };
+	const struct vfk_region_info *info = NULL;
+
+	(void)state;
+	puppet_add_cap(&p, 1, VFIO_REGION_INFO_CAP_TYPE, igd, 4); /* cut off */
+	puppet_add_cap(&p, 3, VFIO_REGION_INFO_CAP_TYPE, igd, sizeof(igd));
+	puppet_add_cap(&p, 4, VFIO_REGION_INFO_CAP_TYPE, gfx, sizeof(gfx));
+	p.regions[0].grows = true; /* passed over */
+	assert_int_equal(vfk_region_find(dev, gfx[0], gfx[1], &info), 0);
+	assert_int_equal(info->index, 4);
+	assert_int_equal(vfk_region_find(dev, igd[0], igd[1], &info), 0);
+	assert_int_equal(info->index, 3);
+	assert_refused(&p, vfk_region_find(dev, igd[0], 2, &info), -ENOENT);
+	assert_int_equal(info->index, 3);
+}
+
+static void test_find_without_a_peer(void **state)
+{
+	const struct vfk_region_info *info = NULL;
+
+	(void)state;
+	puppet_force(&p, OP_REGION_INFO, -ENOTCONN);
+	assert_refused(&p, vfk_region_find(dev, 1, 2, &info), -ENOTCONN);
+	assert_int_equal(p.calls[OP_REGION_INFO], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +299,8 @@ int main(void)
 		TEST(test_lying_count_of_areas),
 		TEST(test_no_areas),
 		TEST(test_caps),
+		TEST(test_find_by_type),
+		TEST(test_find_without_a_peer),
 		TEST(test_chain_runs_backwards),
 		TEST(test_argsz_is_bounded),
 		TEST(test_server_view),

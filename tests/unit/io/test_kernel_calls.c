@@ -106,8 +106,8 @@ static void test_lacking(void **state)
 	/* as an io that was built before there were these members */
 	p.ops.size = offsetof(struct vfk_io_ops, hot_reset_info);
 	assert_refused(&p, vfk_kernel_get_fds(dev, &fds), -ENOTSUP);
-	assert_refused(&p, vfk_kernel_hot_reset_info(dev, &info), -ENOTSUP);
-	assert_refused(&p, vfk_kernel_hot_reset(dev, NULL, 0), -ENOTSUP);
+	assert_refused(&p, vfk_device_hot_reset_info(dev, &info), -ENOTSUP);
+	assert_refused(&p, vfk_device_hot_reset(dev, NULL, 0), -ENOTSUP);
 	assert_refused(&p, vfk_kernel_ioeventfd(dev, 0, 0, 4, 1, -1), -ENOTSUP);
 	assert_refused(&p, vfk_kernel_attach_kvm(dev, -1), -ENOTSUP);
 	assert_refused(&p, vfk_kernel_detach_kvm(dev, -1), -ENOTSUP);
@@ -140,25 +140,25 @@ static void test_hot_reset_info(void **state)
 	const uint32_t need = 12 + 2 * 8;
 
 	(void)state;
-	assert_int_equal(vfk_kernel_hot_reset_info(dev, &room.info), 0);
+	assert_int_equal(vfk_device_hot_reset_info(dev, &room.info), 0);
 	assert_int_equal(room.info.count, 2);
 	assert_int_equal(room.info.argsz, need);
 	room.info.argsz = need - 1;
-	assert_int_equal(vfk_kernel_hot_reset_info(dev, &room.info), 0);
+	assert_int_equal(vfk_device_hot_reset_info(dev, &room.info), 0);
 	assert_int_equal(room.info.count, 0);
 	assert_int_equal(room.info.argsz, need);
 	room.info.argsz = 11;
-	assert_refused(&p, vfk_kernel_hot_reset_info(dev, &room.info), -EINVAL);
+	assert_refused(&p, vfk_device_hot_reset_info(dev, &room.info), -EINVAL);
 	room.info.argsz = sizeof(room);
 	kernel.count_lie = 7; /* more than there is room for */
-	assert_refused(&p, vfk_kernel_hot_reset_info(dev, &room.info), -EPROTO);
+	assert_refused(&p, vfk_device_hot_reset_info(dev, &room.info), -EPROTO);
 	room.info.argsz = sizeof(room);
 	kernel.count_lie = UINT32_MAX;
-	assert_refused(&p, vfk_kernel_hot_reset_info(dev, &room.info), -EPROTO);
+	assert_refused(&p, vfk_device_hot_reset_info(dev, &room.info), -EPROTO);
 	kernel.count_lie = 0;
 	room.info.argsz = sizeof(room);
 	kernel.argsz_lie = 3;
-	assert_refused(&p, vfk_kernel_hot_reset_info(dev, &room.info), -EPROTO);
+	assert_refused(&p, vfk_device_hot_reset_info(dev, &room.info), -EPROTO);
 }
 
 /* Each group proves itself once; by cdev there are none. */
@@ -168,17 +168,22 @@ static void test_hot_reset(void **state)
 	struct vfk_device *none[] = { NULL };
 
 	(void)state;
-	assert_int_equal(vfk_kernel_hot_reset(dev, others, 2), 0);
+	assert_int_equal(vfk_device_hot_reset(dev, others, 2), 0);
 	assert_int_equal(kernel.count, 1);
 	assert_int_equal(kernel.groups[0], 8);
 	kernel.fds.group = -1;
-	assert_int_equal(vfk_kernel_hot_reset(dev, NULL, 0), 0);
+	assert_int_equal(vfk_device_hot_reset(dev, NULL, 0), 0);
 	assert_int_equal(kernel.count, 0);
-	assert_refused(&p, vfk_kernel_hot_reset(dev, NULL, 1), -EINVAL);
-	assert_refused(&p, vfk_kernel_hot_reset(dev, others, 65), -EINVAL);
-	assert_int_equal(vfk_kernel_hot_reset(dev, none, 1), -EINVAL);
+	assert_refused(&p, vfk_device_hot_reset(dev, NULL, 1), -EINVAL);
+	assert_refused(&p, vfk_device_hot_reset(dev, others, 65), -EINVAL);
+	assert_int_equal(vfk_device_hot_reset(dev, none, 1), -EINVAL);
 	kernel.result = -EPERM;
-	assert_refused(&p, vfk_kernel_hot_reset(dev, NULL, 0), -EPERM);
+	assert_refused(&p, vfk_device_hot_reset(dev, NULL, 0), -EPERM);
+	/* a device that is not the kernel's has no group to prove anything with */
+	kernel.result = 0;
+	p.ops.kernel_fds = NULL;
+	assert_int_equal(vfk_device_hot_reset(dev, NULL, 0), 0);
+	assert_int_equal(kernel.count, 0);
 }
 
 static void test_hot_reset_shape(void **state)

@@ -137,9 +137,9 @@ static void hot_reset(const char *twin, const char *twin2)
 	struct vfk_device *a = open_device(twin, NULL), *b = open_device(twin2, a);
 
 	info->argsz = sizeof(room);
-	said(vfk_kernel_hot_reset_info(a, info), 0, "hot reset of one function");
+	said(vfk_device_hot_reset_info(a, info), 0, "hot reset of one function");
 	said(info->count, 2, "resets two");
-	said(vfk_kernel_hot_reset(a, &b, 1), 0, "both are ours: done");
+	said(vfk_device_hot_reset(a, &b, 1), 0, "both are ours: done");
 	vfk_device_close(b);
 	vfk_device_close(a);
 }
