@@ -11,6 +11,7 @@
 #include <vfiokit/io.h>
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
+#include <vfiokit/pci.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 
