@@ -138,11 +138,21 @@ static void test_fewer_vectors(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Whatever errno was before: an op returns -errno and sets none. */
+static void test_text_is_of_the_result(void **state)
+{
+	(void)state;
+	puppet_force(&p, OP_SET_IRQS, -ENOSPC);
+	errno = ENOENT;
+	assert_refused(&p, set(1, NONE | TRIGGER, 0, 1, 0), -ENOSPC);
+	assert_non_null(strstr(vfk_error(), "No space left on device"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_good),	TEST(test_shape),	  TEST(test_vectors),
-		TEST(test_not_offered), TEST(test_fewer_vectors),
+		TEST(test_not_offered), TEST(test_fewer_vectors), TEST(test_text_is_of_the_result),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
