@@ -13,10 +13,10 @@
 
 #include "args.h"
 #include "edu_driver.h"
-#include "edu_server.h"
 #include "failure.h"
 #include "lspci.h"
 #include "opening.h"
+#include "server_process.h"
 #include "subcommand.h"
 
 static const char help[] =
@@ -137,16 +137,16 @@ static int run_on(struct args *args, const char *uri, const char *heading)
 static int run_served(struct args *args)
 {
 	char heading[SOCKET_URI_SIZE + 128];
-	struct edu_server server;
+	struct server_process server;
 	int status;
 
-	if (edu_server_start(&server) != STATUS_OK)
+	if (server_process_start(&server, "model:edu", -1) != STATUS_OK)
 		return STATUS_FAILED;
 	snprintf(heading, sizeof(heading),
 		 "Process %d serves model:edu; this process has opened it as\n%s:", (int)server.pid,
 		 server.uri);
 	status = run_on(args, server.uri, heading);
-	if (edu_server_stop(&server) != STATUS_OK)
+	if (server_process_stop(&server) != STATUS_OK)
 		status = STATUS_FAILED;
 	return status;
 }

@@ -23,6 +23,7 @@
 	entry(unbind, "give a PCI device back to the driver that it was taken from") \
 	entry(serve, "export a device on a vfio-user socket") \
 	entry(demo, "drive an edu device: interrupt and DMA, in two processes and in one") \
+	entry(bench, "measure how fast a device is reached, each figure beside its limit") \
 	entry(test, "run the conformance suite on a device")
 /* clang-format on */
 

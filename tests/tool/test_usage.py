@@ -4,7 +4,7 @@
 import pytest
 from conftest import vfiokit
 
-SUBCOMMANDS = "list info lspci read write dump irq features reset bind unbind serve demo test".split()
+SUBCOMMANDS = "list info lspci read write dump irq features reset bind unbind serve demo bench test".split()
 
 
 def test_help_lists_each_subcommand():
@@ -31,7 +31,7 @@ def test_nothing_is_wrong_usage():
 
 @pytest.mark.parametrize("args", [
     ["no-such-command"],
-    ["bench", "model:edu"],
+    ["record", "model:edu"],
     ["--no-such-option"],
     ["info"],
     ["info", "model:edu", "more"],
