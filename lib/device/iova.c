@@ -15,19 +15,20 @@
 static bool find_between(const struct vfki_iova_search *s, uint64_t first, uint64_t last,
 			 uint64_t *iova)
 {
-	const struct vfki_mappings *t = s->maps;
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
 	uint64_t end;
 
 	if (!vfki_align_up(first, s->granule, &first))
 		return false;
-	for (size_t i = vfki_mappings_lower(t, first);
-	     vfki_range_last(first, s->length, &end) && end <= last; i++) {
-		if (i == t->count || t->at[i]->first > end) {
+	for (m = vfki_mappings_begin(s->maps, first, &walk);
+	     vfki_range_last(first, s->length, &end) && end <= last;
+	     m = vfki_mappings_next(&walk)) {
+		if (!m || m->first > end) {
 			*iova = first;
 			return true;
 		}
-		if (t->at[i]->last >= last ||
-		    !vfki_align_up(t->at[i]->last + 1, s->granule, &first))
+		if (m->last >= last || !vfki_align_up(m->last + 1, s->granule, &first))
 			return false;
 	}
 	return false;

@@ -7,7 +7,7 @@
 #ifndef VFKI_DEVICE_IOVA_H
 #define VFKI_DEVICE_IOVA_H
 
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include <stdint.h>
 #include <vfiokit/dma.h>
 

@@ -29,6 +29,8 @@ int vfk_dma_space_create(struct vfk_dma_space **out)
 
 int vfk_dma_space_destroy(struct vfk_dma_space *space)
 {
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 	size_t sinks;
 
 	if (!space)
@@ -38,8 +40,8 @@ int vfk_dma_space_destroy(struct vfk_dma_space *space)
 	pthread_mutex_unlock(&space->lock);
 	if (sinks)
 		return vfki_err(-EBUSY, "dma space: %zu devices are attached", sinks);
-	for (size_t i = 0; i < space->maps.count; i++)
-		vfki_space_free_mapping(space->maps.at[i]);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk))
+		vfki_space_free_mapping(m);
 	vfki_mappings_fini(&space->maps);
 	free(space->sinks);
 	pthread_mutex_destroy(&space->lock);

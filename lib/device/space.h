@@ -16,7 +16,7 @@
 #define VFKI_DEVICE_SPACE_H
 
 #include "lib/io/checked.h"
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -19,12 +19,15 @@ void vfki_sink_init(struct vfki_sink *sink, struct vfki_checked *io)
 /* Whether all that is mapped suits a sink with these limits. */
 static int check_table(const struct vfk_dma_space *space, const struct vfki_sink *sink)
 {
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
+
 	if (space->maps.count > sink->limits.max_maps)
 		return vfki_err(-ENOSPC,
 				"%s: the space has %zu mappings, the device takes %" PRIu64,
 				sink->io->io->name, space->maps.count, sink->limits.max_maps);
-	for (size_t i = 0; i < space->maps.count; i++) {
-		int ret = vfki_limits_suit(&sink->limits, space->maps.at[i]);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
+		int ret = vfki_limits_suit(&sink->limits, m);
 
 		if (ret < 0)
 			return vfki_err_prefix(ret == -EINVAL ? -ENOTSUP : ret, "%s",
@@ -55,24 +58,30 @@ static int check_addresses(const struct vfk_dma_space *space, const struct vfki_
 static void clear_sink(struct vfk_dma_space *space, struct vfki_sink *sink, size_t n)
 {
 	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m = vfki_mappings_begin(&space->maps, 0, &walk);
 
-	while (n-- > 0)
-		(void)vfki_sink_unmap(sink, space->maps.at[n], deadline);
+	for (; n-- > 0; m = vfki_mappings_next(&walk))
+		(void)vfki_sink_unmap(sink, m, deadline);
 }
 
 static int replay(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
 	char text[VFKI_ERROR_SIZE];
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
 	struct vfk_dma_addr addr;
+	size_t done = 0;
 
-	for (size_t i = 0; i < space->maps.count; i++) {
-		int ret = vfki_sink_map(sink, space->maps.at[i], &addr);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
+		int ret = vfki_sink_map(sink, m, &addr);
 
 		if (ret < 0) {
 			snprintf(text, sizeof(text), "%s", vfk_error());
-			clear_sink(space, sink, i);
+			clear_sink(space, sink, done);
 			return vfki_err(ret, "%s", text);
 		}
+		done++;
 	}
 	return 0;
 }
@@ -150,21 +159,24 @@ static void remove_sink(struct vfk_dma_space *space, const struct vfki_sink *sin
 static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
 	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
+	const struct vfki_mapping *m, *stuck;
+	struct vfki_mappings_walk walk;
 	char text[VFKI_ERROR_SIZE];
 	struct vfk_dma_addr addr;
 	int ret = 0;
-	size_t i;
 
-	for (i = 0; i < space->maps.count; i++) {
-		ret = vfki_sink_unmap(sink, space->maps.at[i], deadline);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
+		ret = vfki_sink_unmap(sink, m, deadline);
 		if (ret < 0)
 			break;
 	}
-	if (i == space->maps.count)
+	stuck = m;
+	if (!stuck)
 		return 0;
 	snprintf(text, sizeof(text), "%s", vfk_error());
-	for (size_t j = 0; j < i; j++)
-		(void)vfki_sink_map(sink, space->maps.at[j], &addr);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m != stuck;
+	     m = vfki_mappings_next(&walk))
+		(void)vfki_sink_map(sink, m, &addr);
 	return vfki_err(ret, "%s", text);
 }
 
@@ -185,8 +197,9 @@ int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)
 
 void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
 	uint64_t deadline;
-	size_t n;
 
 	pthread_mutex_lock(&space->lock);
 	if (space->dirty_page)
@@ -195,8 +208,9 @@ void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
 	deadline = vfki_space_deadline(space->timeout_ms > VFKI_UNMAP_TIMEOUT_MS ?
 					       space->timeout_ms :
 					       VFKI_UNMAP_TIMEOUT_MS);
-	for (n = space->maps.count; n-- > 0 && vfki_space_ms_left(deadline);)
-		(void)vfki_sink_unmap(sink, space->maps.at[n], deadline);
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m && vfki_space_ms_left(deadline);
+	     m = vfki_mappings_next(&walk))
+		(void)vfki_sink_unmap(sink, m, deadline);
 	remove_sink(space, sink);
 	pthread_mutex_unlock(&space->lock);
 }

@@ -9,7 +9,6 @@
 #include "lib/base/range.h"
 #include "space.h"
 #include <inttypes.h>
-#include <string.h>
 
 int vfki_space_unmap_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
 			    uint64_t deadline)
@@ -44,56 +43,49 @@ int vfk_dma_unmap(struct vfk_dma_space *space, uint64_t iova, uint64_t length)
 	return ret;
 }
 
-/* A run of the table that lies wholly inside first to last; -EINVAL when a mapping reaches over either end. */
-static int find_run(const struct vfki_mappings *t, uint64_t first, uint64_t last, size_t *from,
-		    size_t *to)
+/* -EINVAL when a mapping reaches over either end of the range. */
+static int check_ends(const struct vfki_mappings *t, uint64_t first, uint64_t last)
 {
-	size_t i = vfki_mappings_lower(t, first), end = i;
+	const struct vfki_mapping *m = vfki_mappings_find(t, first);
 
-	for (; end < t->count && t->at[end]->first <= last; end++) {
-		const struct vfki_mapping *m = t->at[end];
-
-		if (m->first < first || m->last > last)
-			return vfki_err(-EINVAL,
-					"dma unmap: 0x%" PRIx64 "-0x%" PRIx64
-					" reaches over an end of 0x%" PRIx64 "-0x%" PRIx64,
-					m->first, m->last, first, last);
-	}
-	*from = i;
-	*to = end;
-	return 0;
+	if (!m || m->first == first)
+		m = vfki_mappings_find(t, last);
+	if (!m || (m->first >= first && m->last <= last))
+		return 0;
+	return vfki_err(-EINVAL,
+			"dma unmap: 0x%" PRIx64 "-0x%" PRIx64 " reaches over an end of 0x%" PRIx64
+			"-0x%" PRIx64,
+			m->first, m->last, first, last);
 }
 
-/* Unmaps from the run's beginning; the table is closed up once, since there may be tens of thousands. */
-static int unmap_run(struct vfk_dma_space *space, size_t from, size_t to, uint64_t deadline,
+/* Unmaps from the range's beginning, as far as it goes. */
+static int unmap_run(struct vfk_dma_space *space, uint64_t first, uint64_t last, uint64_t deadline,
 		     uint64_t *unmapped)
 {
 	struct vfki_mappings *t = &space->maps;
-	size_t i;
-	int ret = 0;
+	struct vfki_mapping *m = vfki_mappings_from(t, first), *next;
 
-	for (i = from; i < to; i++) {
-		ret = vfki_sinks_unmap_locked(space, t->at[i], deadline);
+	for (; m && m->first <= last; m = next) {
+		int ret = vfki_sinks_unmap_locked(space, m, deadline);
+
 		if (ret < 0)
-			break;
-		*unmapped += vfki_mapping_length(t->at[i]);
-		vfki_space_free_mapping(t->at[i]);
+			return ret;
+		*unmapped += vfki_mapping_length(m);
+		next = vfki_mappings_after(t, m);
+		vfki_mappings_remove(t, m);
+		vfki_space_free_mapping(m);
 	}
-	memmove(&t->at[from], &t->at[i], (t->count - i) * sizeof(struct vfki_mapping *));
-	t->count -= i - from;
-	return ret;
+	return 0;
 }
 
 static int unmap_between(struct vfk_dma_space *space, uint64_t first, uint64_t last,
 			 uint64_t deadline, uint64_t *unmapped)
 {
 	uint64_t done = 0;
-	size_t from = 0, to = 0;
-	int ret;
+	int ret = check_ends(&space->maps, first, last);
 
-	ret = find_run(&space->maps, first, last, &from, &to);
-	if (!ret && from < to)
-		ret = unmap_run(space, from, to, deadline, &done);
+	if (!ret)
+		ret = unmap_run(space, first, last, deadline, &done);
 	if (unmapped)
 		*unmapped = done;
 	return ret;

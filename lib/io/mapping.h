@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mapping.h - one DMA mapping, and a sorted table of them.
+ * mapping.h - one DMA mapping. A table of them is mappings.h.
  *
- * The dma space keeps such a table, and so does every sink that must find memory by IOVA: a model, and the client that
- * answers a server's DMA requests. A table holds pointers: an owner that needs more than struct vfki_mapping embeds
- * it in a structure of its own, and a mapping's address stays the same while it is in the table.
- *
- * Threads: a table has no lock, its owner has one. vfki_mapping_read() and _write() may run at once on one mapping.
+ * Threads: vfki_mapping_read() and _write() may run at once on one mapping.
  */
 #ifndef VFKI_IO_MAPPING_H
 #define VFKI_IO_MAPPING_H
@@ -53,47 +49,5 @@ static inline uint64_t vfki_mapping_length(const struct vfki_mapping *m)
  */
 int vfki_mapping_read(const struct vfki_mapping *m, uint64_t iova, void *buf, size_t len);
 int vfki_mapping_write(const struct vfki_mapping *m, uint64_t iova, const void *buf, size_t len);
-
-/* A table of mappings, sorted and disjoint. Zero-initialised it is empty. */
-struct vfki_mappings {
-	struct vfki_mapping **at; /* sorted by first; none overlaps another */
-	size_t count;
-	size_t room; /* of at */
-};
-
-/* Frees the table, not what it points to: empty it first. */
-void vfki_mappings_fini(struct vfki_mappings *t);
-
-/* Makes room for one more, so that the next insert cannot fail for want of memory. Returns 0 or -ENOMEM. */
-int vfki_mappings_reserve(struct vfki_mappings *t);
-
-/* Returns 0; -EEXIST with a text when it overlaps one that is there; -ENOMEM. */
-int vfki_mappings_insert(struct vfki_mappings *t, struct vfki_mapping *m);
-
-/* @m is in the table. Its owner frees it. Never fails. */
-void vfki_mappings_remove(struct vfki_mappings *t, const struct vfki_mapping *m);
-
-/* The mapping that contains @iova, or NULL. */
-struct vfki_mapping *vfki_mappings_find(const struct vfki_mappings *t, uint64_t iova);
-
-/* The mapping of exactly this range, or NULL. */
-struct vfki_mapping *vfki_mappings_exact(const struct vfki_mappings *t, uint64_t iova,
-					 uint64_t length);
-
-/*
- * Index of the first mapping that ends at or above @iova; count if there is none. A walk over a range begins here and
- * goes on while at[i]->first <= the range's last.
- */
-size_t vfki_mappings_lower(const struct vfki_mappings *t, uint64_t iova);
-
-/* Whether the whole range is mapped with all of @prot, by one mapping or by adjacent ones: 0 or -EFAULT with a text. */
-int vfki_mappings_check(const struct vfki_mappings *t, uint64_t iova, size_t len, uint32_t prot);
-
-/*
- * VFK_DMA_READ: memory into @buf; VFK_DMA_WRITE: @buf into memory. Checks first, as vfki_mappings_check(): -EFAULT
- * means that nothing was moved. Then as vfki_mapping_read() and _write(). @len of 0 is success.
- */
-int vfki_mappings_access(const struct vfki_mappings *t, uint64_t iova, void *buf, size_t len,
-			 uint32_t prot);
 
 #endif

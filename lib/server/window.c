@@ -16,12 +16,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* The table holds ranges, each the first member of its window. */
-static struct vfki_window *window_at(const struct vfki_windows *w, size_t i)
-{
-	return (struct vfki_window *)w->table.at[i];
-}
-
 static int check_file(const struct vfk_dma_mapping *m)
 {
 	int mode = fcntl(m->fd, F_GETFL);
@@ -108,24 +102,18 @@ static void forget(struct vfki_windows *w, struct vfki_window *win)
 	free(win);
 }
 
-/* How many windows begin at or before @last. */
-static size_t upper(const struct vfki_windows *w, uint64_t last)
-{
-	return last == UINT64_MAX ? w->table.count : vfki_mappings_lower(&w->table, last + 1);
-}
-
 int vfki_windows_unmap(struct vfki_windows *w, struct vfk_dma_space *space, uint64_t first,
 		       uint64_t last)
 {
-	size_t begin = vfki_mappings_lower(&w->table, first);
+	struct vfki_mapping *m = vfki_mappings_from(&w->table, first);
 	int result = 0;
 
-	/* Backwards, so that closing up the tables moves nothing of what goes as well. */
-	for (size_t i = upper(w, last); i > begin; i--) {
-		struct vfki_window *win = window_at(w, i - 1);
-		int ret = vfki_dma_unmap_range_try(space, win->range.first,
-						   vfki_mapping_length(&win->range), 0, NULL);
+	while (m && m->first <= last) {
+		struct vfki_window *win = (struct vfki_window *)m;
+		int ret =
+			vfki_dma_unmap_range_try(space, m->first, vfki_mapping_length(m), 0, NULL);
 
+		m = vfki_mappings_after(&w->table, m);
 		/* After a failure the device may reach the memory still (dma.h, unmap): it stays. */
 		if (ret)
 			result = ret;
@@ -137,11 +125,13 @@ int vfki_windows_unmap(struct vfki_windows *w, struct vfk_dma_space *space, uint
 
 bool vfki_windows_hit(const struct vfki_windows *w)
 {
-	for (size_t i = 0; i < w->table.count; i++) {
-		if (vfki_guarded_hit(&window_at(w, i)->memory))
-			return true;
-	}
-	return false;
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m = vfki_mappings_begin(&w->table, 0, &walk);
+
+	/* the table holds ranges, each the first member of its window */
+	while (m && !vfki_guarded_hit(&((const struct vfki_window *)m)->memory))
+		m = vfki_mappings_next(&walk);
+	return m;
 }
 
 void vfki_windows_fini(struct vfki_windows *w)

@@ -11,7 +11,7 @@
 #define VFKI_SERVER_WINDOW_H
 
 #include "lib/base/guard.h"
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <vfiokit/dma.h>

@@ -357,10 +357,13 @@ int vfki_kernel_dma_init(struct vfki_kernel_dma *dma, const char *name, struct v
 /* What the kernel does not take back now it takes back with its file. */
 static void leave_locked(struct vfki_iommu *i, struct vfki_kernel_dma *dma)
 {
-	vfki_iommu_dirty_leave(i, dma->bit);
-	for (size_t n = i->maps.count; n-- > 0;) {
-		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)i->maps.at[n];
+	struct vfki_mapping *m, *next;
 
+	vfki_iommu_dirty_leave(i, dma->bit);
+	for (m = vfki_mappings_from(&i->maps, 0); m; m = next) {
+		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)m;
+
+		next = vfki_mappings_after(&i->maps, m);
 		if (e->users & dma->bit && drop_user(i, dma->name, e, dma->bit) < 0) {
 			vfki_mappings_remove(&i->maps, &e->m);
 			free_entry(e);

@@ -68,6 +68,9 @@ void vfki_iommu_dirty_unmapped(struct vfki_iommu *i, struct vfki_iommu_entry *e)
 
 static void forget(struct vfki_iommu *i)
 {
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
+
 	while (i->gone) {
 		struct vfki_iommu_gone *next = i->gone->next;
 
@@ -76,8 +79,8 @@ static void forget(struct vfki_iommu *i)
 	}
 	i->num_gone = 0;
 	i->dirty_lost = false;
-	for (size_t n = 0; n < i->maps.count; n++) {
-		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)i->maps.at[n];
+	for (m = vfki_mappings_begin(&i->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
+		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)m;
 
 		free(e->dirty);
 		e->dirty = NULL;
@@ -100,6 +103,8 @@ void vfki_iommu_dirty_leave(struct vfki_iommu *i, uint64_t device)
 static int start_locked(struct vfki_iommu *i, const struct vfki_kernel_dma *dma, uint64_t page_size)
 {
 	bool first = !i->dirty_users;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 	int ret;
 
 	if (!i->kind->dirty_start)
@@ -115,9 +120,9 @@ static int start_locked(struct vfki_iommu *i, const struct vfki_kernel_dma *dma,
 			       "%s: written pages of 0x%" PRIx64
 			       " bytes: the IOMMU tells 0x%" PRIx64 " at least",
 			       dma->name, page_size, i->dirty_granule);
-	for (size_t n = 0; first && !ret && n < i->maps.count; n++)
-		ret = vfki_iommu_dirty_mapped(i, dma->name,
-					      (struct vfki_iommu_entry *)i->maps.at[n]);
+	m = first ? vfki_mappings_begin(&i->maps, 0, &walk) : NULL;
+	for (; m && !ret; m = vfki_mappings_next(&walk))
+		ret = vfki_iommu_dirty_mapped(i, dma->name, (struct vfki_iommu_entry *)m);
 	if (ret < 0)
 		vfki_iommu_dirty_leave(i, dma->bit);
 	return ret;
@@ -197,13 +202,14 @@ static void move_gone(struct vfki_iommu *i, uint64_t first, uint64_t last, uint6
 static int report_locked(struct vfki_iommu *i, const char *name, uint64_t first, uint64_t last,
 			 uint64_t page, uint64_t *bitmap)
 {
-	const struct vfki_mappings *t = &i->maps;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 
 	for (uint64_t n = 0; i->dirty_lost && n <= (last - first) / page; n++)
 		bitmap[n / 64] |= 1ull << n % 64;
-	for (size_t n = vfki_mappings_lower(t, first); n < t->count && t->at[n]->first <= last;
-	     n++) {
-		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)t->at[n];
+	for (m = vfki_mappings_begin(&i->maps, first, &walk); m && m->first <= last;
+	     m = vfki_mappings_next(&walk)) {
+		struct vfki_iommu_entry *e = (struct vfki_iommu_entry *)m;
 		int ret = i->kind->dirty_fetch(i, name, e);
 
 		if (ret < 0)

@@ -16,7 +16,7 @@
 
 #include "lib/base/guard.h"
 #include "lib/io/kernel/iommu.h"
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -71,13 +71,15 @@ void vfki_dirty_mark_entry(struct vfki_dma_entry *e, uint64_t iova, uint64_t len
 
 void vfki_dirty_mark(const struct vfki_mappings *t, uint64_t iova, size_t len)
 {
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 	uint64_t last;
 
 	if (!vfki_range_last(iova, len, &last))
 		return;
-	for (size_t i = vfki_mappings_lower(t, iova); i < t->count && t->at[i]->first <= last;
-	     i++) {
-		struct vfki_dma_entry *e = (struct vfki_dma_entry *)t->at[i];
+	for (m = vfki_mappings_begin(t, iova, &walk); m && m->first <= last;
+	     m = vfki_mappings_next(&walk)) {
+		struct vfki_dma_entry *e = (struct vfki_dma_entry *)m;
 		struct vfki_dirty *record = atomic_load(&e->dirty);
 
 		if (record)
@@ -130,10 +132,11 @@ void vfki_dirty_forget(struct vfki_dma *d)
 /* Takes the records away from all entries; they are freed when nobody marks in them any more. */
 static void take_records(struct vfki_dma *d)
 {
-	const struct vfki_mappings *t = &atomic_load(&d->table)->t;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m = vfki_mappings_begin(&atomic_load(&d->table)->t, 0, &walk);
 
-	for (size_t i = 0; i < t->count; i++) {
-		struct vfki_dma_entry *e = (struct vfki_dma_entry *)t->at[i];
+	for (; m; m = vfki_mappings_next(&walk)) {
+		struct vfki_dma_entry *e = (struct vfki_dma_entry *)m;
 		struct vfki_dirty *record = atomic_exchange(&e->dirty, NULL);
 
 		if (!record)
@@ -147,7 +150,8 @@ static void take_records(struct vfki_dma *d)
 int vfki_dirty_start(struct vfk_io *io, uint64_t page_size)
 {
 	struct vfki_dma *d = &((struct vfk_model *)io)->dma;
-	const struct vfki_mappings *t = &atomic_load(&d->table)->t;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 	int ret = 0;
 
 	if (!vfki_is_pow2(page_size) || page_size < 4096)
@@ -156,8 +160,9 @@ int vfki_dirty_start(struct vfk_io *io, uint64_t page_size)
 	if (d->dirty_page)
 		return vfki_err(-EALREADY, "%s: dirty pages are recorded already", io->name);
 	d->dirty_page = page_size;
-	for (size_t i = 0; i < t->count && !ret; i++) {
-		struct vfki_dma_entry *e = (struct vfki_dma_entry *)t->at[i];
+	for (m = vfki_mappings_begin(&atomic_load(&d->table)->t, 0, &walk); m && !ret;
+	     m = vfki_mappings_next(&walk)) {
+		struct vfki_dma_entry *e = (struct vfki_dma_entry *)m;
 
 		atomic_store(&e->dirty, vfki_dirty_create(d, e, &ret));
 	}
@@ -236,7 +241,8 @@ int vfki_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_
 		      uint64_t *bitmap)
 {
 	struct vfki_dma *d = &((struct vfk_model *)io)->dma;
-	const struct vfki_mappings *t = &atomic_load(&d->table)->t;
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
 	uint64_t last, shift;
 
 	if (!d->dirty_page || page_size != d->dirty_page)
@@ -248,10 +254,9 @@ int vfki_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_
 	shift = (uint64_t)__builtin_ctzll(page_size);
 	for (uint64_t n = 0; d->dirty_lost && n <= (last - iova) >> shift; n++)
 		bitmap[n / 64] |= 1ull << n % 64;
-	for (size_t i = vfki_mappings_lower(t, iova); i < t->count && t->at[i]->first <= last;
-	     i++) {
-		struct vfki_dirty *record =
-			atomic_load(&((struct vfki_dma_entry *)t->at[i])->dirty);
+	for (m = vfki_mappings_begin(&atomic_load(&d->table)->t, iova, &walk);
+	     m && m->first <= last; m = vfki_mappings_next(&walk)) {
+		struct vfki_dirty *record = atomic_load(&((struct vfki_dma_entry *)m)->dirty);
 
 		if (record)
 			collect(record, iova >> shift, last >> shift, bitmap);

@@ -23,10 +23,11 @@ static int no_bus_master(const struct vfk_model *m)
 static bool was_hit(const struct vfki_mappings *t, uint64_t iova, size_t len)
 {
 	uint64_t last = iova + (len - 1);
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m = vfki_mappings_begin(t, iova, &walk);
 
-	for (size_t i = vfki_mappings_lower(t, iova); i < t->count && t->at[i]->first <= last;
-	     i++) {
-		if (vfki_guarded_hit(&((const struct vfki_dma_entry *)t->at[i])->mem))
+	for (; m && m->first <= last; m = vfki_mappings_next(&walk)) {
+		if (vfki_guarded_hit(&((const struct vfki_dma_entry *)m)->mem))
 			return true;
 	}
 	return false;

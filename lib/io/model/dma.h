@@ -2,7 +2,8 @@
 /*
  * dma.h - a model's view of memory: the sink of its dma space, and access by IOVA.
  *
- * The table of mappings is an immutable sorted array; a map or unmap makes a new one and replaces the pointer. Access
+ * The table of mappings never changes under its readers: a map or unmap makes a new one, which shares most nodes with
+ * the old one, and replaces the pointer. Access
  * finds its mapping between vfki_grace_enter() and _leave(), without a lock. A transfer stays inside for as long as it
  * copies; a reference that the model keeps counts on its mapping instead, so that it holds up nobody else's unmap.
  *
@@ -13,7 +14,7 @@
 
 #include "grace.h"
 #include "lib/base/guard.h"
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,8 @@ struct vfki_dma_entry {
 struct vfki_dma_table {
 	struct vfki_garbage garbage; /* first */
 	struct vfki_mappings t;	     /* never changes once others see it */
+	/* Nodes that go with it, since the next table has others in their place; NULL while it is the newest. */
+	struct vfki_mapping_node *nodes;
 };
 
 struct vfki_dma {

@@ -20,7 +20,7 @@
 
 #define PAGE 4096ull
 
-/* The default of the vfio-user protocol for max_dma_maps; it bounds what a hostile client can make us copy. */
+/* The default of the vfio-user protocol for max_dma_maps; it bounds what a hostile client can make us keep. */
 #define MAX_MAPS 65535
 
 /* ---- tables ---- */
@@ -29,37 +29,27 @@ static void free_table(struct vfki_garbage *garbage)
 {
 	struct vfki_dma_table *table = (struct vfki_dma_table *)garbage;
 
-	vfki_mappings_fini(&table->t);
+	vfki_mappings_free_nodes(table->nodes);
 	free(table);
 }
 
-/* A copy of @old with room for one more. */
-static struct vfki_dma_table *copy_table(const struct vfki_dma_table *old)
+static struct vfki_dma_table *new_table(const struct vfk_model *m)
 {
 	struct vfki_dma_table *table = calloc(1, sizeof(*table));
-	size_t count = old ? old->t.count : 0;
 
 	if (!table)
-		return NULL;
-	table->garbage.free = free_table;
-	table->t.at = calloc(count + 1, sizeof(struct vfki_mapping *));
-	if (!table->t.at) {
-		free(table);
-		return NULL;
-	}
-	table->t.room = count + 1;
-	table->t.count = count;
-	if (count)
-		memcpy(table->t.at, old->t.at, count * sizeof(struct vfki_mapping *));
+		vfki_err(-ENOMEM, "%s: no memory", m->io.name);
+	else
+		table->garbage.free = free_table;
 	return table;
 }
 
 int vfki_dma_init(struct vfk_model *m)
 {
-	struct vfki_dma_table *table = copy_table(NULL);
+	struct vfki_dma_table *table = new_table(m);
 
 	if (!table)
-		return vfki_err(-ENOMEM, "%s: no memory", m->io.name);
+		return -ENOMEM;
 	atomic_init(&m->dma.table, table);
 	return 0;
 }
@@ -145,21 +135,23 @@ static int sink_map(struct vfk_io *io, const struct vfk_dma_mapping *src, struct
 {
 	struct vfk_model *m = (struct vfk_model *)io;
 	struct vfki_dma_table *old = atomic_load(&m->dma.table), *table;
+	struct vfki_mappings_change change;
 	struct vfki_dma_entry *e = NULL;
 	int ret;
 
 	if (old->t.count >= MAX_MAPS)
 		return vfki_err(-ENOSPC, "%s: DMA map: %d mappings are the limit", io->name,
 				MAX_MAPS);
-	table = copy_table(old);
+	table = new_table(m);
 	if (!table)
-		return vfki_err(-ENOMEM, "%s: no memory", io->name);
+		return -ENOMEM;
 	ret = make_entry(m, src, &e);
 	if (ret < 0)
 		goto free_table;
-	ret = vfki_mappings_insert(&table->t, &e->m);
+	ret = vfki_mappings_with(&old->t, &e->m, &table->t, &change);
 	if (ret < 0)
 		goto free_entry;
+	old->nodes = change.before;
 	vfki_lock_take(&m->lock);
 	atomic_store(&m->dma.table, table);
 	tell_map(m, e);
@@ -189,7 +181,9 @@ static bool wait_users(struct vfk_model *m, struct vfki_dma_entry *e, uint32_t t
 	return true;
 }
 
-static void put_back(struct vfk_model *m, struct vfki_dma_table *old, struct vfki_dma_entry *e)
+/* The old table again; what only the new one had goes with it. */
+static void put_back(struct vfk_model *m, struct vfki_dma_table *old,
+		     struct vfki_mapping_node *nodes, struct vfki_dma_entry *e)
 {
 	struct vfki_dma_table *table;
 
@@ -197,6 +191,7 @@ static void put_back(struct vfk_model *m, struct vfki_dma_table *old, struct vfk
 	table = atomic_exchange(&m->dma.table, old);
 	tell_map(m, e);
 	vfki_model_leave(m);
+	table->nodes = nodes;
 	vfki_grace_retire(&m->dma.grace, &table->garbage);
 }
 
@@ -206,26 +201,33 @@ static int sink_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_
 	struct vfki_dma_table *old = atomic_load(&m->dma.table), *table;
 	struct vfki_dma_entry *e =
 		(struct vfki_dma_entry *)vfki_mappings_exact(&old->t, iova, length);
+	struct vfki_mappings_change change;
+	int ret;
 
 	if (!e)
 		return vfki_err(-ENOENT, "%s: DMA unmap: no mapping is 0x%" PRIx64 " + 0x%" PRIx64,
 				io->name, iova, length);
-	table = copy_table(old);
+	table = new_table(m);
 	if (!table)
-		return vfki_err(-ENOMEM, "%s: no memory", io->name);
-	vfki_mappings_remove(&table->t, &e->m);
+		return -ENOMEM;
+	ret = vfki_mappings_without(&old->t, &e->m, &table->t, &change);
+	if (ret < 0) {
+		free_table(&table->garbage);
+		return ret;
+	}
 	/* At once, so that a model which is told cannot be asked to take the range again in between. */
 	vfki_lock_take(&m->lock);
 	tell_unmap(m, e);
 	atomic_store(&m->dma.table, table);
 	vfki_model_leave(m);
 	if (!wait_users(m, e, timeout_ms)) {
-		put_back(m, old, e);
+		put_back(m, old, change.after, e);
 		return vfki_err(-EBUSY,
 				"%s: DMA unmap: the model still uses 0x%" PRIx64 " + 0x%" PRIx64
 				" after %u ms",
 				io->name, iova, length, timeout_ms);
 	}
+	old->nodes = change.before;
 	free_table(&old->garbage);
 	vfki_dirty_unmapped(&m->dma, e);
 	free_entry(m, e);
@@ -261,27 +263,33 @@ const struct vfk_dma_ops vfki_model_dma_ops = {
 
 void vfki_dma_unmap_all(struct vfk_model *m)
 {
-	const struct vfki_dma_table *table = atomic_load(&m->dma.table);
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *one =
+		vfki_mappings_begin(&atomic_load(&m->dma.table)->t, 0, &walk);
 
-	for (size_t i = 0; i < table->t.count; i++)
-		tell_unmap(m, (const struct vfki_dma_entry *)table->t.at[i]);
+	for (; one; one = vfki_mappings_next(&walk))
+		tell_unmap(m, (const struct vfki_dma_entry *)one);
 	atomic_store(&m->dma.bus_master, false);
 }
 
 void vfki_dma_fini(struct vfk_model *m)
 {
 	struct vfki_dma_table *table = atomic_load(&m->dma.table);
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *one;
 
 	if (!table)
 		return;
 	vfki_grace_fini(&m->dma.grace);
-	for (size_t i = 0; i < table->t.count; i++) {
-		struct vfki_dma_entry *e = (struct vfki_dma_entry *)table->t.at[i];
+	one = vfki_mappings_begin(&table->t, 0, &walk);
+	for (; one; one = vfki_mappings_next(&walk)) {
+		struct vfki_dma_entry *e = (struct vfki_dma_entry *)one;
 
 		free(atomic_load(&e->dirty));
 		free_entry(m, e);
 	}
 	vfki_dirty_forget(&m->dma);
+	vfki_mappings_fini(&table->t);
 	free_table(&table->garbage);
 	atomic_store(&m->dma.table, NULL);
 }

@@ -9,7 +9,7 @@
 #define VFKI_IO_USER_CLIENT_H
 
 #include "lib/connection/connection.h"
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 #include "lib/wire/version.h"
 #include <pthread.h>
 #include <stdatomic.h>

@@ -123,7 +123,7 @@ void vfki_user_unmap_all(struct vfki_user *user)
 	 * the connection's end takes the rest.
 	 */
 	while (table->count && !vfki_conn_ended(user->conn) && vfki_now_ns() < deadline_ns) {
-		const struct vfki_mapping *m = table->at[table->count - 1];
+		const struct vfki_mapping *m = vfki_mappings_from(table, 0);
 
 		if (dma_unmap(&user->io, m->first, vfki_mapping_length(m), user->timeout_ms))
 			break;

@@ -52,7 +52,7 @@ static void drop(struct vfki_user_memory *mem, struct vfki_mapping *m)
 void vfki_user_memory_fini(struct vfki_user_memory *mem)
 {
 	while (mem->table.count)
-		drop(mem, mem->table.at[mem->table.count - 1]);
+		drop(mem, vfki_mappings_from(&mem->table, 0));
 	vfki_mappings_fini(&mem->table);
 	free(mem->bounce);
 	pthread_cond_destroy(&mem->let_go);
@@ -146,23 +146,23 @@ unlock:
 static void count_users(struct vfki_user_memory *mem, const struct vfki_wire_dma_access *a, int by)
 {
 	uint64_t last = a->addr + (a->count - 1);
-	const struct vfki_mappings *t = &mem->table;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m;
 
-	for (size_t i = vfki_mappings_lower(t, a->addr); i < t->count && t->at[i]->first <= last;
-	     i++)
-		mapping_of(t->at[i])->users += (unsigned int)by;
+	for (m = vfki_mappings_begin(&mem->table, a->addr, &walk); m && m->first <= last;
+	     m = vfki_mappings_next(&walk))
+		mapping_of(m)->users += (unsigned int)by;
 }
 
 static bool any_leaving(const struct vfki_user_memory *mem, const struct vfki_wire_dma_access *a)
 {
 	uint64_t last = a->addr + (a->count - 1);
-	const struct vfki_mappings *t = &mem->table;
+	struct vfki_mappings_walk walk;
+	struct vfki_mapping *m = vfki_mappings_begin(&mem->table, a->addr, &walk);
 
-	for (size_t i = vfki_mappings_lower(t, a->addr); i < t->count && t->at[i]->first <= last;
-	     i++)
-		if (mapping_of(t->at[i])->leaving)
-			return true;
-	return false;
+	while (m && m->first <= last && !mapping_of(m)->leaving)
+		m = vfki_mappings_next(&walk);
+	return m && m->first <= last;
 }
 
 static int hold(struct vfki_user_memory *mem, const struct vfki_wire_dma_access *a, uint32_t prot)

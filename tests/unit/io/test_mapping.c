@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 #include <sys/mman.h>
 
-#include "lib/io/mapping.h"
+#include "lib/io/mappings.h"
 
 static uint8_t memory[4 * 4096];
 
@@ -201,9 +202,11 @@ static void test_find(void **state)
 	assert_null(vfki_mappings_exact(&table, 0x1001, 0xfff));
 	assert_null(vfki_mappings_exact(&table, 0x1000, 0));
 	assert_ptr_equal(vfki_mappings_exact(&table, UINT64_MAX - 0xfff, 0x1000), &maps[2]);
-	assert_int_equal(vfki_mappings_lower(&table, 0), 0);
-	assert_int_equal(vfki_mappings_lower(&table, 0x2fff), 1);
-	assert_int_equal(vfki_mappings_lower(&table, 0x3000), 2);
+	assert_ptr_equal(vfki_mappings_from(&table, 0), &maps[0]);
+	assert_ptr_equal(vfki_mappings_from(&table, 0x2fff), &maps[1]);
+	assert_ptr_equal(vfki_mappings_from(&table, 0x3000), &maps[2]);
+	assert_ptr_equal(vfki_mappings_after(&table, &maps[1]), &maps[2]);
+	assert_null(vfki_mappings_after(&table, &maps[2]));
 }
 
 static int overlap(uint64_t first, uint64_t last)
@@ -231,6 +234,132 @@ static void test_overlap(void **state)
 	assert_int_equal(table.count, 3);
 }
 
+/* By a walk from the beginning, and by a search for each. */
+static void check_order(const struct vfki_mappings *t)
+{
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m = vfki_mappings_begin(t, 0, &walk), *before = NULL;
+	size_t n = 0;
+
+	for (; m; before = m, m = vfki_mappings_next(&walk), n++) {
+		assert_true(!before || before->last < m->first);
+		assert_ptr_equal(vfki_mappings_from(t, before ? before->last + 1 : 0), m);
+	}
+	assert_int_equal(n, t->count);
+	assert_null(vfki_mappings_next(&walk));
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+	return *seed = *seed * 1664525 + 1013904223;
+}
+
+enum { PLACES = 2000 };
+
+/* What the table must hold, in the simplest form. */
+static struct vfki_mapping places[PLACES];
+static bool present[PLACES];
+
+static void check_places(const struct vfki_mappings *t)
+{
+	for (unsigned int i = 0; i < PLACES; i++)
+		assert_ptr_equal(vfki_mappings_find(t, places[i].first),
+				 present[i] ? &places[i] : NULL);
+}
+
+static void fill_places(void)
+{
+	for (unsigned int i = 0; i < PLACES; i++) {
+		places[i] = (struct vfki_mapping){ .first = i * 0x1000ull,
+						   .last = i * 0x1000ull + 0xfff,
+						   .fd = -1 };
+		present[i] = false;
+	}
+}
+
+/* Grows and shrinks, in place: sequences that go up, down, and nowhere. */
+static void test_in_place(void **state)
+{
+	struct vfki_mappings t = { 0 };
+	uint32_t seed = 1;
+
+	(void)state;
+	fill_places();
+	for (unsigned int round = 0; round < 12; round++) {
+		for (unsigned int n = 0; n < 1500; n++) {
+			unsigned int i = round % 3 == 0 ? n :
+					 round % 3 == 1 ? PLACES - 1 - n :
+							  next_random(&seed) % PLACES;
+
+			if (round % 2 ? next_random(&seed) % 4 == 0 : next_random(&seed) % 4) {
+				assert_int_equal(vfki_mappings_insert(&t, &places[i]),
+						 present[i] ? -EEXIST : 0);
+				present[i] = true;
+			} else {
+				vfki_mappings_remove(&t, &places[i]);
+				present[i] = false;
+			}
+		}
+		check_order(&t);
+		check_places(&t);
+	}
+	vfki_mappings_fini(&t);
+}
+
+/* One change by copies, which is made or taken back; the other table is what it was meanwhile. */
+static void change_by_copies(struct vfki_mappings *t, unsigned int i, bool make)
+{
+	const struct vfki_mappings old = *t;
+	struct vfki_mappings_change change;
+	struct vfki_mappings new;
+	int ret = present[i] ? vfki_mappings_without(t, &places[i], &new, &change) :
+			       vfki_mappings_with(t, &places[i], &new, &change);
+
+	assert_int_equal(ret, 0);
+	assert_memory_equal(t, &old, sizeof(old));
+	assert_ptr_equal(vfki_mappings_find(t, places[i].first), present[i] ? &places[i] : NULL);
+	assert_ptr_equal(vfki_mappings_find(&new, places[i].first), present[i] ? NULL : &places[i]);
+	assert_int_equal(new.count, present[i] ? t->count - 1 : t->count + 1);
+	vfki_mappings_free_nodes(make ? change.before : change.after);
+	if (make) {
+		present[i] = !present[i];
+		*t = new;
+	}
+}
+
+static void test_by_copies(void **state)
+{
+	struct vfki_mappings t = { 0 }, none;
+	struct vfki_mappings_change change;
+	uint32_t seed = 2;
+
+	(void)state;
+	fill_places();
+	assert_int_equal(vfki_mappings_without(&t, &places[0], &none, &change), -ENOENT);
+	for (unsigned int i = 0; i < PLACES; i++)
+		change_by_copies(&t, i, true);
+	assert_int_equal(vfki_mappings_with(&t, &places[7], &none, &change), -EEXIST);
+	check_order(&t);
+	for (unsigned int n = 0; n < 8000; n++) {
+		unsigned int i = next_random(&seed) % PLACES;
+
+		/* down to nothing in the second half */
+		if (n > 4000 && !present[i])
+			continue;
+		change_by_copies(&t, i, next_random(&seed) % 3);
+		if (n % 500 == 0) {
+			check_order(&t);
+			check_places(&t);
+		}
+	}
+	for (unsigned int i = 0; i < PLACES; i++) {
+		if (present[i])
+			change_by_copies(&t, i, true);
+	}
+	assert_null(t.root);
+	assert_int_equal(t.count, 0);
+}
+
 static void test_many(void **state)
 {
 	enum { N = 1000 };
@@ -241,8 +370,7 @@ static void test_many(void **state)
 		insert(&many[i], 0x10000 + (uint64_t)(i * 7919 % N) * 0x1000, 0x1000, VFK_DMA_READ,
 		       memory);
 	assert_int_equal(table.count, N + 3);
-	for (size_t i = 1; i < table.count; i++)
-		assert_true(table.at[i - 1]->last < table.at[i]->first);
+	check_order(&table);
 	for (unsigned int i = 0; i < N; i++) {
 		assert_ptr_equal(vfki_mappings_find(&table, many[i].first + 5), &many[i]);
 		vfki_mappings_remove(&table, &many[i]);
@@ -290,6 +418,8 @@ int main(void)
 		cmocka_unit_test(test_file),
 		TEST(test_find),
 		TEST(test_overlap),
+		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_by_copies),
 		TEST(test_many),
 		TEST(test_access),
 	};
