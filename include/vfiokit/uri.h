@@ -71,6 +71,19 @@ VFK_API int vfk_uri_get_u64(const struct vfk_uri *uri, const char *key, uint64_t
 			    uint64_t *value);
 
 /**
+ * vfk_uri_get_choice - the value of @key as one of several words
+ * @uri: the URI
+ * @key: which
+ * @choices: NULL-terminated list of the words; borrowed
+ * @value: set to the word's place in the list; untouched on failure, so it may hold the default
+ *
+ * Returns 0; -ENOENT when the key is not there (no text is set: it is no error of the user's); -EINVAL with a text that
+ * lists the words.
+ */
+VFK_API int vfk_uri_get_choice(const struct vfk_uri *uri, const char *key,
+			       const char *const *choices, unsigned int *value);
+
+/**
  * vfk_uri_only - refuse keys that nobody knows
  * @uri: the URI
  * @keys: NULL-terminated list of those that are known; borrowed

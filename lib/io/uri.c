@@ -267,6 +267,24 @@ static void join(char *buf, size_t size, const char *const *keys)
 	}
 }
 
+int vfk_uri_get_choice(const struct vfk_uri *uri, const char *key, const char *const *choices,
+		       unsigned int *value)
+{
+	const char *text = find(uri, key);
+	char list[256];
+
+	if (!text)
+		return -ENOENT;
+	for (unsigned int i = 0; choices[i]; i++) {
+		if (!strcmp(choices[i], text)) {
+			*value = i;
+			return 0;
+		}
+	}
+	join(list, sizeof(list), choices);
+	return vfki_err(-EINVAL, "%s: %s=%s is none of: %s", uri->text, key, text, list);
+}
+
 int vfk_uri_only(const struct vfk_uri *uri, const char *const *keys)
 {
 	char known[256];

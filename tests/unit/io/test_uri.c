@@ -121,6 +121,34 @@ static void number(const char *value, int want, uint64_t result)
 	vfk_uri_free(uri);
 }
 
+static void choice(const char *value, int want, unsigned int result)
+{
+	static const char *const words[] = { "off", "on", "", "onward", NULL };
+	char text[64] = "m:x,n=";
+	struct vfk_uri *uri;
+	unsigned int v = 77;
+
+	strcat(text, value);
+	assert_int_equal(vfk_uri_parse(text, &uri), 0);
+	assert_int_equal(vfk_uri_get_choice(uri, "m", words, &v), -ENOENT);
+	assert_int_equal(v, 77);
+	assert_int_equal(vfk_uri_get_choice(uri, "n", words, &v), want);
+	assert_int_equal(v, want ? 77 : result);
+	vfk_uri_free(uri);
+}
+
+static void test_choices(void **state)
+{
+	(void)state;
+	choice("off", 0, 0);
+	choice("on", 0, 1);
+	choice("", 0, 2);
+	choice("onward", 0, 3);
+	choice("of", -EINVAL, 0);
+	choice("On", -EINVAL, 0);
+	assert_non_null(strstr(vfk_error(), "n=On is none of: off, on, , onward"));
+}
+
 static void test_numbers(void **state)
 {
 	struct vfk_uri *uri;
@@ -175,7 +203,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),	cmocka_unit_test(test_doubled_commas),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_only),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
