@@ -100,6 +100,19 @@ struct vfk_model_ops {
 	 */
 	int (*device_feature)(struct vfk_model *model, void *self,
 			      struct vfio_device_feature *feature);
+
+	/**
+	 * region_read, region_write - an access to a region that is neither BAR nor config space
+	 *
+	 * Of VFIO_PCI_VGA_REGION_INDEX (@off is the legacy address: 0x3b0 to 0x3bb, 0x3c0 to 0x3df, 0xa0000 to
+	 * 0xbffff, @off + @len inside one of them), of VFIO_PCI_ROM_REGION_INDEX where it was declared without data
+	 * (reads only), and of the model's own regions that have no memory. @off + @len lies inside the region; @len is
+	 * any size > 0. Return the count, 1 to @len, or -errno. NULL: -EIO.
+	 */
+	ssize_t (*region_read)(struct vfk_model *model, void *self, unsigned int region,
+			       uint64_t off, void *buf, size_t len);
+	ssize_t (*region_write)(struct vfk_model *model, void *self, unsigned int region,
+				uint64_t off, const void *buf, size_t len);
 };
 
 /* ---- declaring: only inside init ---- */
@@ -121,8 +134,8 @@ VFK_API int vfk_model_set_identity(struct vfk_model *model,
 
 /** struct vfk_model_bar - a BAR; zero-initialise, set size */
 struct vfk_model_bar {
-	size_t size;	     /* sizeof(struct vfk_model_bar) */
-	uint64_t length;     /* a power of two: memory at least 16, I/O 4 to 256 */
+	size_t size; /* sizeof(struct vfk_model_bar) */
+	uint64_t length; /* a power of two: memory at least 16, I/O 4 to 256; less than a page may have fd, too */
 	uint32_t flags;	     /* VFK_BAR_* */
 	uint32_t min_access; /* smallest access passed to the model, 0: 1; smaller ones are -EINVAL */
 	uint32_t max_access; /* largest single access, 0: any; larger ones are split at this size, aligned */
@@ -169,8 +182,61 @@ VFK_API int vfk_model_add_msi(struct vfk_model *model, unsigned int vectors, boo
 VFK_API int vfk_model_add_msix(struct vfk_model *model, unsigned int vectors, unsigned int bar,
 			       uint32_t table, uint32_t pba);
 
+/** users may map the pages of table and pending bits, too: VFIO_REGION_INFO_CAP_MSIX_MAPPABLE */
+#define VFK_MSIX_MAPPABLE (1u << 0)
+
+/** struct vfk_model_msix - an MSI-X capability; zero-initialise, set size */
+struct vfk_model_msix {
+	size_t size;		/* sizeof(struct vfk_model_msix) */
+	unsigned int vectors;	/* 1 to 2048 */
+	unsigned int table_bar; /* a memory BAR, declared before */
+	unsigned int pba_bar;	/* the same, or another one */
+	uint32_t table;		/* offset of the table in its BAR, 8-byte aligned */
+	uint32_t pba;		/* offset of the pending bits in theirs, 8-byte aligned */
+	uint32_t flags;		/* VFK_MSIX_* */
+};
+
+/**
+ * vfk_model_add_msix_split - an MSI-X capability with table and pending bits where @msix says
+ *
+ * As vfk_model_add_msix(). They must not lie in memory that users may map, unless flags say VFK_MSIX_MAPPABLE: then who
+ * maps the page sees the model's memory there, while accesses by message, and interrupts, know the toolkit's table only.
+ */
+VFK_API int vfk_model_add_msix_split(struct vfk_model *model, const struct vfk_model_msix *msix);
+
+/**
+ * vfk_model_set_irq_flags - what the info of MSI or MSI-X says
+ * @index: VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX, declared before
+ * @flags: of VFIO_IRQ_INFO_MASKABLE (only with mask bits, as MSI-X has; SET_IRQS may mask single vectors) and
+ *	VFIO_IRQ_INFO_NORESIZE (vectors are added by disabling and arming anew; MSI always)
+ *
+ * Without this call both say MASKABLE where they can, and MSI-X does not say NORESIZE. vfio-pci never says MASKABLE for
+ * them, and says NORESIZE for MSI-X where it cannot allocate vectors one by one.
+ *
+ * Returns 0; -EINVAL.
+ */
+VFK_API int vfk_model_set_irq_flags(struct vfk_model *model, unsigned int index, uint32_t flags);
+
 /** vfk_model_add_pm - a power management capability (PCI PM 1.2): D0 and D3hot, no PME. Returns 0; -EEXIST; -ENOSPC */
 VFK_API int vfk_model_add_pm(struct vfk_model *model);
+
+#define VFK_PM_D1 (1u << 0) /* the state D1 */
+#define VFK_PM_D2 (1u << 1) /* the state D2 */
+#define VFK_PM_SOFT_RESET \
+	(1u << 2) /* No_Soft_Reset is clear: the way from D3hot to D0 resets the device */
+
+/**
+ * vfk_model_add_pm_states - a power management capability with more to it
+ * @flags: VFK_PM_*
+ *
+ * In every state but D0 BARs do not answer (-EIO), and the device does no DMA. A device with either kind of power
+ * management capability also has the features VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, _ENTRY_WITH_WAKEUP and _EXIT, as
+ * vfio-pci has them: whatever reaches the device wakes it; see vfk_model_wake(). Memory that users have mapped stays
+ * what it is: who wants to know that it is out of bounds meanwhile asks vfk_model_low_power().
+ *
+ * Returns 0; -EINVAL; -EEXIST; -ENOSPC.
+ */
+VFK_API int vfk_model_add_pm_states(struct vfk_model *model, uint32_t flags);
 
 /** vfk_model_add_pcie - a PCI Express capability, version 2, of an endpoint (PCIe 6.0 section 7.5.3). Returns as _pm */
 VFK_API int vfk_model_add_pcie(struct vfk_model *model);
@@ -188,6 +254,116 @@ VFK_API int vfk_model_add_vendor_cap(struct vfk_model *model, const void *data,
 				     const void *writable, size_t len, unsigned int *off);
 
 /**
+ * struct vfk_model_cap - a capability of any kind; zero-initialise, set size
+ *
+ * Everything in it is borrowed for the call. What its bits mean is the model's business: see config_write.
+ */
+struct vfk_model_cap {
+	size_t size;	      /* sizeof(struct vfk_model_cap) */
+	uint16_t id;	      /* PCI_CAP_ID_*, PCI_EXT_CAP_ID_* of <linux/pci_regs.h> */
+	uint8_t version;      /* 0 to 15; of extended capabilities */
+	const void *data;     /* what follows the header; NULL: zeros */
+	const void *writable; /* as long: bits that can be written; NULL: none */
+	const void *clears;   /* as long: bits that a written 1 clears; NULL: none */
+	size_t len;	      /* 0 to 190; extended 0 to 3836 */
+};
+
+/**
+ * vfk_model_add_cap - a capability in the first 256 bytes (PCI 3.0 section 6.7)
+ * @cap: its header is two bytes, id and next
+ * @off: set to the capability's offset in config space; may be NULL
+ *
+ * Those that the toolkit acts on (power management, MSI, MSI-X, PCI Express) have functions of their own, and are
+ * -EINVAL here. Returns 0; -EINVAL; -ENOSPC.
+ */
+VFK_API int vfk_model_add_cap(struct vfk_model *model, const struct vfk_model_cap *cap,
+			      unsigned int *off);
+
+/**
+ * vfk_model_add_ext_cap - an extended capability, from 0x100 on (PCIe 6.0 section 7.6)
+ * @cap: its header is four bytes: id, version, next
+ * @off: set to the capability's offset in config space; may be NULL
+ *
+ * Returns 0; -EINVAL, also where PCI Express was not declared before; -ENOSPC.
+ */
+VFK_API int vfk_model_add_ext_cap(struct vfk_model *model, const struct vfk_model_cap *cap,
+				  unsigned int *off);
+
+/** reads end where the data does, short; what begins behind it is -EIO */
+#define VFK_ROM_SHORT (1u << 0)
+
+/** struct vfk_model_rom - an expansion ROM; zero-initialise, set size */
+struct vfk_model_rom {
+	size_t size;	  /* sizeof(struct vfk_model_rom) */
+	const void *data; /* its content; copied. NULL: reads go to the model's region_read */
+	size_t len;	  /* of data */
+	uint64_t length; /* of the region: a power of two, 2 KiB to 2 GiB; 0: the least that holds the data */
+	uint32_t flags; /* VFK_ROM_* */
+};
+
+/**
+ * vfk_model_add_rom - an expansion ROM (PCI 3.0 section 6.2.5.2), region VFIO_PCI_ROM_REGION_INDEX
+ *
+ * Its BAR is sized by the BAR protocol. The region is read-only, and answers as vfio-pci's does: only while memory
+ * decoding is on, else -EIO, whatever the enable bit of its BAR; what lies behind the data reads as ones. Nobody looks
+ * at whether the data is an image.
+ *
+ * Returns 0; -EINVAL; -EEXIST; -ENOMEM.
+ */
+VFK_API int vfk_model_add_rom(struct vfk_model *model, const struct vfk_model_rom *rom);
+
+/**
+ * vfk_model_add_vga - legacy VGA, region VFIO_PCI_VGA_REGION_INDEX, of 0xc0000 bytes
+ *
+ * Accesses to the legacy ranges go to the model's region_read and region_write, cut off where their range ends; others
+ * are -EINVAL. As in vfio-pci, decoding has no part in it. Returns 0; -EEXIST.
+ */
+VFK_API int vfk_model_add_vga(struct vfk_model *model);
+
+/** struct vfk_model_region - a region of the model's own; zero-initialise, set size, fd and flags */
+struct vfk_model_region {
+	size_t size;	  /* sizeof(struct vfk_model_region) */
+	uint64_t length;  /* > 0 */
+	uint32_t flags;	  /* VFIO_REGION_INFO_FLAG_READ, _WRITE */
+	uint32_t type;	  /* VFIO_REGION_INFO_CAP_TYPE */
+	uint32_t subtype; /* of type */
+	int fd; /* as in struct vfk_model_bar, as the next three; -1: the model answers accesses */
+	uint64_t fd_offset;
+	const struct vfk_region_area *areas;
+	uint32_t num_areas;
+};
+
+/**
+ * vfk_model_add_region - a device-specific region, behind those of vfio-pci
+ * @index: set to its index, VFIO_PCI_NUM_REGIONS and up; may be NULL
+ *
+ * Returns 0; -EINVAL; -EMFILE; -ENOSPC there are 16.
+ */
+VFK_API int vfk_model_add_region(struct vfk_model *model, const struct vfk_model_region *region,
+				 unsigned int *index);
+
+/** struct vfk_model_function - a function of a slot */
+struct vfk_model_function {
+	uint16_t segment;
+	uint8_t bus;
+	uint8_t devfn; /* device << 3 | function */
+	bool owned;    /* it belongs to whoever has this device, or to nobody */
+};
+
+/**
+ * vfk_model_add_hot_reset - the slot can be reset (VFIO_DEVICE_PCI_HOT_RESET), in process
+ * @functions: all that such a reset resets, the first one being the device itself, which is owned; copied
+ * @count: 1 to 8
+ *
+ * The device answers as the kernel does by cdev: with ids (1 for the first function, and so on), and without groups. A
+ * reset is the model's reset; while one function is not owned it is refused (-EINVAL). vfio-user has no such command.
+ *
+ * Returns 0; -EINVAL; -EEXIST.
+ */
+VFK_API int vfk_model_add_hot_reset(struct vfk_model *model,
+				    const struct vfk_model_function *functions, size_t count);
+
+/**
  * vfk_model_use_deferred_work - the model will call vfk_model_defer() with a delay
  *
  * In process this asks for one worker thread (which the device's close ends); where the opener said
@@ -201,7 +377,12 @@ VFK_API int vfk_model_use_deferred_work(struct vfk_model *model);
 VFK_API uint32_t vfk_model_config_get(const struct vfk_model *model, unsigned int off,
 				      unsigned int width);
 
-/** vfk_model_config_set - write config space at @off from the device's side: no masks. Returns 0; -EINVAL */
+/**
+ * vfk_model_config_set - write config space at @off from the device's side: no masks
+ *
+ * Inside init it may also break what was declared, the links of a capability chain for one: the toolkit itself does not
+ * walk them. Returns 0; -EINVAL.
+ */
 VFK_API int vfk_model_config_set(struct vfk_model *model, unsigned int off, unsigned int width,
 				 uint32_t value);
 
@@ -222,6 +403,36 @@ VFK_API void vfk_model_set_intx(struct vfk_model *model, bool asserted);
  * A masked one becomes pending, and is sent when it is unmasked. Returns 0; -ENOTSUP neither is enabled; -EINVAL @vector.
  */
 VFK_API int vfk_model_msi(struct vfk_model *model, unsigned int vector);
+
+/**
+ * vfk_model_limit_vectors - fewer vectors can be had than there are
+ * @index: VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX, declared before
+ * @vectors: how many at once; 0: none
+ *
+ * As where the interrupt controller of a machine has no more: SET_IRQS that would enable more arms nothing and says how
+ * many there are, or, none or to add some, -ENOSPC. What is armed stays. Inside the model's functions only.
+ *
+ * Returns 0; -EINVAL.
+ */
+VFK_API int vfk_model_limit_vectors(struct vfk_model *model, unsigned int index,
+				    unsigned int vectors);
+
+/** vfk_model_error - an uncorrectable error happened: signals VFIO_PCI_ERR_IRQ_INDEX, if somebody listens */
+VFK_API void vfk_model_error(struct vfk_model *model);
+
+/** vfk_model_request - the device is asked back: signals VFIO_PCI_REQ_IRQ_INDEX, if somebody listens */
+VFK_API void vfk_model_request(struct vfk_model *model);
+
+/**
+ * vfk_model_wake - the device wakes up by itself, as by PME
+ *
+ * A wake-up eventfd that was given with LOW_POWER_ENTRY_WITH_WAKEUP is signalled, and the device stays awake; else
+ * nothing happens.
+ */
+VFK_API void vfk_model_wake(struct vfk_model *model);
+
+/** vfk_model_low_power - whether the device may sleep: between a low power entry and an exit, or a wake-up that ended it */
+VFK_API bool vfk_model_low_power(const struct vfk_model *model);
 
 /** vfk_model_msi_enabled - whether MSI or MSI-X is enabled, so that messages take INTx's place */
 VFK_API bool vfk_model_msi_enabled(const struct vfk_model *model);

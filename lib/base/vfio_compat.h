@@ -92,6 +92,20 @@ _Static_assert(VFKI_FEATURE_MIG_PRECOPY_INFO_V2 == VFIO_DEVICE_FEATURE_MIG_PRECO
 	       "kernel ABI");
 #endif
 
+/* Linux 6.5: devices of a hot reset by their ids in an iommufd, in place of group_id */
+#define VFKI_PCI_HOT_RESET_FLAG_DEV_ID	     (1 << 0)
+#define VFKI_PCI_HOT_RESET_FLAG_DEV_ID_OWNED (1 << 1)
+#define VFKI_PCI_DEVID_OWNED		     0
+#define VFKI_PCI_DEVID_NOT_OWNED	     -1
+#ifdef VFIO_PCI_HOT_RESET_FLAG_DEV_ID
+_Static_assert(VFKI_PCI_HOT_RESET_FLAG_DEV_ID == VFIO_PCI_HOT_RESET_FLAG_DEV_ID &&
+		       VFKI_PCI_HOT_RESET_FLAG_DEV_ID_OWNED == VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED,
+	       "kernel ABI");
+_Static_assert(VFKI_PCI_DEVID_OWNED == VFIO_PCI_DEVID_OWNED &&
+		       VFKI_PCI_DEVID_NOT_OWNED == VFIO_PCI_DEVID_NOT_OWNED,
+	       "kernel ABI");
+#endif
+
 /* vfio-cdx */
 #define VFKI_DEVICE_FLAGS_CDX (1 << 8)
 #ifdef VFIO_DEVICE_FLAGS_CDX

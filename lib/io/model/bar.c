@@ -6,31 +6,21 @@
  */
 #include "bar.h"
 #include "instance.h"
-#include "lib/base/capchain.h"
 #include "lib/base/error.h"
-#include "lib/base/fd.h"
 #include "lib/base/range.h"
-#include "lib/base/sparse.h"
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 void vfki_bars_init(struct vfk_model *m)
 {
 	for (unsigned int i = 0; i < VFKI_BARS; i++)
-		m->bars[i] = (struct vfki_bar){ .fd = -1 };
+		m->bars[i] = (struct vfki_bar){ .memory = { .fd = -1 } };
 }
 
 void vfki_bars_fini(struct vfk_model *m)
 {
-	for (unsigned int i = 0; i < VFKI_BARS; i++) {
-		struct vfki_bar *b = &m->bars[i];
-
-		vfki_guarded_unmap(NULL, &b->mem);
-		vfki_fd_close(b->fd);
-		b->fd = -1;
-	}
+	for (unsigned int i = 0; i < VFKI_BARS; i++)
+		vfki_memory_fini(&m->bars[i].memory);
 }
 
 /* ---- declaring ---- */
@@ -81,68 +71,24 @@ static int check_bar(const struct vfk_model *m, unsigned int index, const struct
 	return 0;
 }
 
-static int check_area(const struct vfk_model_bar *bar, uint32_t i)
-{
-	const struct vfk_region_area *a = &bar->areas[i];
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	if (!a->length || (a->offset | a->length) & (page - 1) ||
-	    !vfki_range_ok(a->offset, a->length, bar->length))
-		return -EINVAL;
-	for (uint32_t j = 0; j < i; j++) {
-		if (vfki_ranges_overlap(a->offset, a->length, bar->areas[j].offset,
-					bar->areas[j].length))
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int take_areas(const struct vfk_model *m, unsigned int index,
-		      const struct vfk_model_bar *bar, struct vfki_bar *b)
-{
-	if (!bar->areas)
-		return 0;
-	if (!bar->num_areas || bar->num_areas > VFKI_BAR_AREAS)
-		return vfki_err(-EINVAL, "%s: BAR %u: %u areas", m->io.name, index, bar->num_areas);
-	for (uint32_t i = 0; i < bar->num_areas; i++) {
-		if (check_area(bar, i) < 0)
-			return vfki_err(-EINVAL,
-					"%s: BAR %u: area %u is no whole pages, beyond the end, or "
-					"overlaps another",
-					m->io.name, index, i);
-		b->areas[i].offset = bar->areas[i].offset;
-		b->areas[i].size = bar->areas[i].length;
-	}
-	b->num_areas = bar->num_areas;
-	return 0;
-}
-
 static int take_memory(const struct vfk_model *m, unsigned int index,
 		       const struct vfk_model_bar *bar, struct vfki_bar *b)
 {
-	int ret;
+	const struct vfki_memory_decl decl = {
+		.region = "BAR",
+		.index = index,
+		.length = bar->length,
+		.fd = bar->fd,
+		.fd_offset = bar->fd_offset,
+		.areas = bar->areas,
+		.num_areas = bar->num_areas,
+	};
 
 	if (b->flags & VFK_BAR_IO)
 		return vfki_err(-EINVAL, "%s: BAR %u: I/O space cannot be mapped", m->io.name,
 				index);
-	ret = take_areas(m, index, bar, b);
-	if (ret < 0)
-		return ret;
-	/* No guard: the file is the model's own, of this process. */
-	ret = vfki_guarded_map(NULL, bar->fd, bar->fd_offset, b->length, PROT_READ | PROT_WRITE,
-			       &b->mem);
-	if (ret < 0)
-		return vfki_err_sys(-EINVAL, "%s: BAR %u: its file cannot be mapped: errno %d",
-				    m->io.name, index, -ret);
-	b->fd = vfki_fd_dup(bar->fd);
-	if (b->fd < 0) {
-		ret = b->fd;
-		vfki_guarded_unmap(NULL, &b->mem);
-		return vfki_err_sys(ret, "%s: BAR %u: its file", m->io.name, index);
-	}
-	b->fd_offset = bar->fd_offset;
 	b->plain = false;
-	return 0;
+	return vfki_memory_take(m, &decl, &b->memory);
 }
 
 /* The bits that say what the BAR is, and those that can be written: the ones above its length. */
@@ -167,7 +113,7 @@ static void fill_register(struct vfk_model *m, unsigned int index)
 
 int vfk_model_add_bar(struct vfk_model *m, unsigned int index, const struct vfk_model_bar *bar)
 {
-	struct vfki_bar b = { .fd = -1, .plain = true };
+	struct vfki_bar b = { .memory = { .fd = -1 }, .plain = true };
 	int ret = vfki_model_declaring(m, "BAR");
 
 	if (ret < 0)
@@ -220,7 +166,7 @@ static bool narrow(struct part *p, uint64_t off, uint64_t first, uint64_t len, e
 	}
 	if (off - first >= len)
 		return false;
-	*p = (struct part){ kind, first, first + len };
+	*p = (struct part){ kind, first, vfki_min_u64(p->end, first + len) };
 	return true;
 }
 
@@ -230,28 +176,22 @@ static struct part find_part(const struct vfk_model *m, uint32_t bar, uint64_t o
 	const struct vfki_irqs *irqs = &m->irqs;
 	struct part p = { PART_MODEL, 0, b->length };
 
-	if (b->fd >= 0 && !b->num_areas)
+	if (b->memory.fd >= 0 && !b->memory.num_areas)
 		p.kind = PART_MEMORY;
+	/* Before the areas: table and pending bits may lie in one. */
 	if (irqs->msix.count && irqs->msix_bar == bar &&
-	    (narrow(&p, off, irqs->msix_table, vfki_msix_table_size(irqs), PART_TABLE) ||
-	     narrow(&p, off, irqs->msix_pba, vfki_msix_pba_size(irqs), PART_PBA)))
+	    narrow(&p, off, irqs->msix_table, vfki_msix_table_size(irqs), PART_TABLE))
 		return p;
-	for (uint32_t i = 0; i < b->num_areas; i++) {
-		if (narrow(&p, off, b->areas[i].offset, b->areas[i].size, PART_MEMORY))
+	if (irqs->msix.count && irqs->msix_pba_bar == bar &&
+	    narrow(&p, off, irqs->msix_pba, vfki_msix_pba_size(irqs), PART_PBA))
+		return p;
+	for (uint32_t i = 0; i < b->memory.num_areas; i++) {
+		const struct vfio_region_sparse_mmap_area *a = &b->memory.areas[i];
+
+		if (narrow(&p, off, a->offset, a->size, PART_MEMORY))
 			return p;
 	}
 	return p;
-}
-
-bool vfki_bar_mappable(const struct vfki_bar *b, uint64_t off, uint64_t len)
-{
-	if (b->fd < 0)
-		return false;
-	for (uint32_t i = 0; i < b->num_areas; i++) {
-		if (vfki_ranges_overlap(off, len, b->areas[i].offset, b->areas[i].size))
-			return true;
-	}
-	return !b->num_areas;
 }
 
 /* ---- access ---- */
@@ -268,34 +208,6 @@ static bool fits(const struct vfki_bar *b, size_t len)
 	return len <= b->max && (b->max == UINT32_MAX || !(len & (len - 1)));
 }
 
-/* Small memory is copied as one access where it is one, so that a model that polls it never sees half of it. */
-static void copy_memory(void *dst, const void *src, size_t len)
-{
-	if (((uintptr_t)dst | (uintptr_t)src) & (len - 1)) {
-		memcpy(dst, src, len);
-		return;
-	}
-	switch (len) {
-	case 2:
-		__atomic_store_n((uint16_t *)dst,
-				 __atomic_load_n((const uint16_t *)src, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
-		break;
-	case 4:
-		__atomic_store_n((uint32_t *)dst,
-				 __atomic_load_n((const uint32_t *)src, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
-		break;
-	case 8:
-		__atomic_store_n((uint64_t *)dst,
-				 __atomic_load_n((const uint64_t *)src, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
-		break;
-	default:
-		memcpy(dst, src, len);
-	}
-}
-
 void vfki_bars_apply(struct vfk_model *m)
 {
 	for (unsigned int i = 0; i < VFKI_BARS; i++) {
@@ -304,8 +216,10 @@ void vfki_bars_apply(struct vfk_model *m)
 
 		for (unsigned int len = b->min; len && b->plain && len < 64; len += b->min)
 			sizes |= (uint64_t)fits(b, len) << len;
-		atomic_store_explicit(&b->direct, m->decode & b->decode ? sizes : 0,
-				      memory_order_relaxed);
+		/* While the device sleeps, each access has to wake it. */
+		if (!(m->decode & b->decode) || m->low_power.watched)
+			sizes = 0;
+		atomic_store_explicit(&b->direct, sizes, memory_order_relaxed);
 	}
 }
 
@@ -350,12 +264,14 @@ static int access_part(const struct access *a, const struct part *p, uint64_t of
 		       size_t len)
 {
 	struct vfk_model *m = a->m;
-	char *mem = m->bars[a->bar].mem.addr;
+	const struct vfki_memory *mem = &m->bars[a->bar].memory;
 
 	switch (p->kind) {
 	case PART_MEMORY:
-		copy_memory(a->write ? mem + off : (char *)buf, a->write ? (char *)buf : mem + off,
-			    len);
+		if (a->write)
+			vfki_memory_write(mem, off, buf, len);
+		else
+			vfki_memory_read(mem, off, buf, len);
 		return 0;
 	case PART_TABLE:
 		if (a->write)
@@ -410,6 +326,7 @@ static ssize_t access_bar(const struct access *a, uint64_t off, uint8_t *buf, si
 				"%u bytes",
 				m->io.name, a->bar, len, off, b->min);
 	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
 	ret = m->decode & b->decode ? access_parts(a, off, buf, len) : not_decoded(m, a->bar);
 	vfki_model_leave(m);
 	return ret < 0 ? ret : (ssize_t)len;
@@ -428,51 +345,15 @@ ssize_t vfki_bar_write(struct vfk_model *m, uint32_t bar, uint64_t off, const vo
 
 /* ---- info ---- */
 
-static int add_areas(const struct vfki_bar *b, struct vfio_region_info *info)
-{
-	uint8_t buf[sizeof(*info) + 32 + sizeof(b->areas) + 64] __attribute__((aligned(8)));
-	size_t used = sizeof(*info), link = offsetof(struct vfio_region_info, cap_offset);
-	size_t room = info->argsz;
-	void *cap;
-
-	memset(buf, 0, sizeof(buf));
-	cap = vfki_caps_add(buf, sizeof(buf), &used, &link, VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1,
-			    vfki_sparse_size(b->num_areas));
-	if (!cap)
-		return vfki_err(-E2BIG, "region info: %u areas", b->num_areas);
-	vfki_sparse_encode(cap, b->areas, b->num_areas);
-	info->argsz = (uint32_t)used;
-	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
-	if (used > room)
-		return 1;
-	info->cap_offset = sizeof(*info);
-	memcpy((uint8_t *)info + sizeof(*info), buf + sizeof(*info), used - sizeof(*info));
-	return 0;
-}
-
 int vfki_bar_info(struct vfk_model *m, struct vfio_region_info *info, struct vfk_region_fds *fds)
 {
 	const struct vfki_bar *b = &m->bars[info->index];
-	int ret = 0;
 
 	info->size = b->length;
 	if (b->length)
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	if (b->fd < 0) {
-		info->argsz = sizeof(*info);
-		return 0;
-	}
-	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
-	info->offset = b->fd_offset;
-	if (b->num_areas)
-		ret = add_areas(b, info);
-	else
-		info->argsz = sizeof(*info);
-	if (ret || !fds)
-		return ret < 0 ? ret : 0;
-	fds->fd[0] = vfki_fd_dup(b->fd);
-	if (fds->fd[0] < 0)
-		return vfki_err_sys(fds->fd[0], "%s: region %u: its file", m->io.name, info->index);
-	fds->count = 1;
-	return 0;
+	return vfki_model_region_answer(
+		m, info, fds,
+		&(struct vfki_model_region_caps){ .memory = &b->memory,
+						  .msix_mappable = b->msix_mappable });
 }

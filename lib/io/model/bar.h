@@ -15,7 +15,7 @@
 #ifndef VFKI_MODEL_BAR_H
 #define VFKI_MODEL_BAR_H
 
-#include "lib/base/guard.h"
+#include "memory.h"
 #include <linux/vfio.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,8 +26,7 @@
 
 struct vfk_model;
 
-#define VFKI_BARS      6
-#define VFKI_BAR_AREAS VFK_REGION_MAX_FDS
+#define VFKI_BARS 6
 
 struct vfki_bar {
 	/*
@@ -43,11 +42,8 @@ struct vfki_bar {
 	uint32_t max; /* power of two: longer accesses are split; UINT32_MAX: never */
 	bool plain;   /* all of it is the model's */
 	bool upper;   /* its place is taken by the upper half of the BAR before it */
-	int fd;	      /* memory that users may map, -1: none; owned */
-	uint64_t fd_offset; /* where the BAR begins in it */
-	uint32_t num_areas; /* 0 with fd: all of it can be mapped */
-	struct vfio_region_sparse_mmap_area areas[VFKI_BAR_AREAS];
-	struct vfki_guarded mem; /* our own mapping of all of fd's part */
+	bool msix_mappable;	   /* users may map the page of the MSI-X table, too */
+	struct vfki_memory memory; /* that users may map */
 };
 
 /* Whether an access, which lies inside the BAR, can go to the model as it is. */
@@ -75,8 +71,5 @@ int vfki_bar_failed(const struct vfk_model *m, uint32_t bar, uint64_t off, size_
 
 /* Region info with its sparse areas; as get_region_info of the vector. */
 int vfki_bar_info(struct vfk_model *m, struct vfio_region_info *info, struct vfk_region_fds *fds);
-
-/* Whether any of @len bytes at @off can be mapped by users. */
-bool vfki_bar_mappable(const struct vfki_bar *b, uint64_t off, uint64_t len);
 
 #endif

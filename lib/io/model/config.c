@@ -24,6 +24,7 @@
 #define MEMORY_FLOOR  0x10000000ull
 #define MEMORY64_BASE (1ull << 40)
 #define IO_BASE	      0xc000ull
+#define PAGE	      0x1000ull
 
 void vfki_config_init(struct vfk_model *m)
 {
@@ -33,6 +34,7 @@ void vfki_config_init(struct vfk_model *m)
 		.size = VFKI_CONFIG_SIZE,
 		.link = PCI_CAPABILITY_LIST,
 		.free = PCI_STD_HEADER_SIZEOF,
+		.ext_free = VFKI_CONFIG_SIZE,
 	};
 	vfki_put_le16(&c->writable[PCI_COMMAND], COMMAND_WRITABLE);
 	vfki_put_le16(&c->clears[PCI_STATUS], STATUS_CLEARS);
@@ -77,24 +79,38 @@ int vfk_model_add_intx(struct vfk_model *m)
 static uint64_t choose_address(const struct vfki_bar *b, uint64_t *top, uint64_t *next64,
 			       uint64_t *next_io)
 {
-	uint64_t at;
+	/* None shares a page, so that each can be mapped. */
+	uint64_t size = b->length < PAGE ? PAGE : b->length, at;
 
 	if (b->flags & VFK_BAR_IO) {
 		vfki_align_up(*next_io, b->length, &at);
 		*next_io = at + b->length;
 		return at;
 	}
-	if (b->length <= *top - MEMORY_FLOOR) {
-		at = vfki_align_down(*top - b->length, b->length);
+	if (size <= *top - MEMORY_FLOOR) {
+		at = vfki_align_down(*top - size, size);
 		if (at >= MEMORY_FLOOR) {
 			*top = at;
 			return at;
 		}
 	}
-	if (!(b->flags & VFK_BAR_64) || !vfki_align_up(*next64, b->length, &at) ||
-	    !vfki_add_u64(at, b->length, next64))
+	if (!(b->flags & VFK_BAR_64) || !vfki_align_up(*next64, size, &at) ||
+	    !vfki_add_u64(at, size, next64))
 		return 0;
 	return at;
+}
+
+/* The ROM's BAR is a memory BAR of 32 bits (PCI 3.0, section 6.2.5.2), and disabled. */
+static uint16_t place_rom(struct vfk_model *m, uint64_t *top)
+{
+	const struct vfki_bar as_bar = { .length = m->regions.rom.length };
+	uint64_t none = 0;
+
+	if (!as_bar.length)
+		return 0;
+	vfki_put_le32(&m->config.bytes[PCI_ROM_ADDRESS],
+		      (uint32_t)choose_address(&as_bar, top, &none, &none));
+	return PCI_COMMAND_MEMORY;
 }
 
 void vfki_config_power_up(struct vfk_model *m)
@@ -116,6 +132,7 @@ void vfki_config_power_up(struct vfk_model *m)
 			vfki_put_le32(reg + 4, (uint32_t)(at >> 32));
 		decoders |= (uint16_t)b->decode;
 	}
+	decoders |= place_rom(m, &top);
 	vfki_put_le16(&c->writable[PCI_COMMAND], COMMAND_WRITABLE | decoders);
 	vfki_put_le16(&c->bytes[PCI_COMMAND], decoders);
 	vfki_config_apply(m);
@@ -126,7 +143,7 @@ void vfki_config_apply(struct vfk_model *m)
 	const struct vfki_config *c = &m->config;
 	uint16_t command = vfki_le16(&c->bytes[PCI_COMMAND]);
 
-	/* PCI PM 1.2, section 5.4.1: in D3hot a function answers config accesses only, and is no master. */
+	/* PCI PM 1.2, section 5.4: in D1 to D3hot a function answers config accesses only, and is no master. */
 	if (c->pm && c->bytes[c->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK)
 		command &= (uint16_t) ~(PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
 	m->decode = command & (PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
@@ -141,6 +158,24 @@ void vfki_config_read(struct vfk_model *m, uint32_t off, void *buf, size_t len)
 	vfki_irqs_overlay(m, off, buf, len);
 }
 
+static bool has_state(const struct vfki_config *c, unsigned int power)
+{
+	uint16_t pmc = vfki_le16(&c->bytes[c->pm + PCI_PM_PMC]);
+
+	if (power == 1)
+		return pmc & PCI_PM_CAP_D1;
+	return power != 2 || pmc & PCI_PM_CAP_D2;
+}
+
+/* PCI PM 1.2, section 3.2.4: without No_Soft_Reset, the way from D3hot to D0 is an internal reset. */
+static bool wakes_by_reset(const struct vfki_config *c, unsigned int old_power)
+{
+	const uint8_t *ctrl = &c->bytes[c->pm + PCI_PM_CTRL];
+
+	return c->pm && old_power == 3 && !(*ctrl & PCI_PM_CTRL_STATE_MASK) &&
+	       !(*ctrl & PCI_PM_CTRL_NO_SOFT_RESET);
+}
+
 /* Takes back what the bits alone would allow, and a function does not. */
 static void settle(struct vfki_config *c, unsigned int old_power)
 {
@@ -149,7 +184,7 @@ static void settle(struct vfki_config *c, unsigned int old_power)
 		unsigned int power = *ctrl & PCI_PM_CTRL_STATE_MASK;
 
 		/* PCI PM 1.2, section 3.2.4: a state that the function lacks is not entered. */
-		if (power == 1 || power == 2)
+		if (!has_state(c, power))
 			*ctrl = (uint8_t)((*ctrl & ~PCI_PM_CTRL_STATE_MASK) | old_power);
 	}
 	if (c->msi) {
@@ -183,7 +218,7 @@ void vfki_config_write(struct vfk_model *m, uint32_t off, const void *buf, size_
 	}
 	settle(c, power);
 	vfki_config_apply(m);
-	if (starts_flr(c, off, p, len))
+	if (starts_flr(c, off, p, len) || wakes_by_reset(c, power))
 		vfki_model_reset(m);
 	if (m->ops.config_write)
 		m->ops.config_write(m, m->self, off, len);

@@ -22,8 +22,10 @@ struct vfk_model;
 struct vfki_config {
 	uint32_t size; /* 256 or 4096 */
 	uint16_t link; /* where the offset of the next capability goes: the last one's next, or 0x34 */
-	uint16_t free; /* where the next capability begins; 256: full */
-	uint16_t pm;   /* offsets of capabilities; 0: not there */
+	uint16_t free;	   /* where the next capability begins; 256: full */
+	uint16_t ext;	   /* the last extended capability; 0: there is none */
+	uint16_t ext_free; /* where the next one begins; 4096: full */
+	uint16_t pm;	   /* offsets of capabilities; 0: not there */
 	uint16_t msi;
 	uint16_t msix;
 	uint16_t exp;

@@ -14,8 +14,11 @@
 #include "bar.h"
 #include "config.h"
 #include "dma.h"
+#include "hot_reset.h"
 #include "irq.h"
 #include "lock.h"
+#include "low_power.h"
+#include "region.h"
 #include "work.h"
 #include <linux/pci_regs.h>
 #include <stdbool.h>
@@ -31,6 +34,9 @@ struct vfk_model {
 	struct vfki_bar bars[VFKI_BARS];
 	struct vfki_work work;
 	struct vfki_config config;
+	struct vfki_model_regions regions;
+	struct vfki_low_power low_power;
+	struct vfki_slot slot;
 	struct vfki_irqs irqs;
 	struct vfki_dma dma;
 	const struct vfk_model_ops *given; /* the caller's own model; NULL: a bundled one */

@@ -24,8 +24,8 @@ int vfki_irqs_init(struct vfk_model *m)
 	*irqs = (struct vfki_irqs){
 		.kind = VFKI_IRQ_NONE,
 		.intx = { .fd = -1, .unmask_fd = -1 },
-		.msi = { .index = VFIO_PCI_MSI_IRQ_INDEX },
-		.msix = { .index = VFIO_PCI_MSIX_IRQ_INDEX },
+		.msi = { .index = VFIO_PCI_MSI_IRQ_INDEX, .flags = VFIO_IRQ_INFO_NORESIZE },
+		.msix = { .index = VFIO_PCI_MSIX_IRQ_INDEX, .flags = VFIO_IRQ_INFO_MASKABLE },
 		.notifier = { -1, -1 },
 	};
 	return vfki_signaller_create(&irqs->signaller);
@@ -52,12 +52,11 @@ void vfki_irq_info(const struct vfk_model *m, struct vfio_irq_info *info)
 		info->count = irqs->intx.present;
 		break;
 	case VFIO_PCI_MSI_IRQ_INDEX:
-		info->flags |= VFIO_IRQ_INFO_NORESIZE |
-			       (irqs->msi.maskable ? VFIO_IRQ_INFO_MASKABLE : 0);
+		info->flags |= irqs->msi.flags;
 		info->count = irqs->msi.count;
 		break;
 	case VFIO_PCI_MSIX_IRQ_INDEX:
-		info->flags |= VFIO_IRQ_INFO_MASKABLE;
+		info->flags |= irqs->msix.flags;
 		info->count = irqs->msix.count;
 		break;
 	default:
@@ -104,6 +103,32 @@ int vfki_irq_not_enabled(const struct vfk_model *m, uint32_t index)
 			names[m->irqs.kind]);
 }
 
+/* Models raise these from threads of their own. */
+static void replace_notifier(struct vfk_model *m, int *slot, int fd)
+{
+	vfki_lock_take(&m->irqs.lock);
+	vfki_fd_close(*slot);
+	*slot = fd;
+	vfki_lock_drop(&m->irqs.lock);
+}
+
+static void notify(struct vfk_model *m, uint32_t index)
+{
+	vfki_lock_take(&m->irqs.lock);
+	vfki_irq_signal(m, m->irqs.notifier[index - VFIO_PCI_ERR_IRQ_INDEX]);
+	vfki_lock_drop(&m->irqs.lock);
+}
+
+void vfk_model_error(struct vfk_model *m)
+{
+	notify(m, VFIO_PCI_ERR_IRQ_INDEX);
+}
+
+void vfk_model_request(struct vfk_model *m)
+{
+	notify(m, VFIO_PCI_REQ_IRQ_INDEX);
+}
+
 static int set_notifier(struct vfk_model *m, const struct vfio_irq_set *set)
 {
 	int *slot = &m->irqs.notifier[set->index - VFIO_PCI_ERR_IRQ_INDEX], fd, ret;
@@ -118,19 +143,17 @@ static int set_notifier(struct vfk_model *m, const struct vfio_irq_set *set)
 		ret = vfki_irq_take_fd(m, set, 0, &fd);
 		if (ret < 0)
 			return ret;
-		vfki_fd_close(*slot);
-		*slot = fd;
+		replace_notifier(m, slot, fd);
 		return 0;
 	}
 	if (!set->count && set->flags & VFIO_IRQ_SET_DATA_NONE) {
-		vfki_fd_close(*slot);
-		*slot = -1;
+		replace_notifier(m, slot, -1);
 		return 0;
 	}
 	if (*slot < 0)
 		return vfki_irq_not_enabled(m, set->index);
 	if (vfki_irq_wanted(set, 0))
-		vfki_irq_signal(m, *slot);
+		notify(m, set->index);
 	return 0;
 }
 

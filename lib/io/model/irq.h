@@ -38,14 +38,16 @@ struct vfki_vector {
 
 /* MSI or MSI-X. */
 struct vfki_messages {
-	uint32_t index;		    /* VFIO_PCI_MSI_IRQ_INDEX or _MSIX_ */
-	uint32_t count;		    /* vectors declared; 0: no such capability */
-	uint32_t granted;	    /* vectors in use: MSI has fewer when fewer are enabled */
-	bool enabled;		    /* by config space */
-	bool maskable;		    /* has mask and pending bits */
-	bool all_masked;	    /* MSI-X function mask */
-	uint32_t mask;		    /* MSI mask bits */
-	uint8_t *table;		    /* MSI-X table, count entries; NULL for MSI */
+	uint32_t index;	  /* VFIO_PCI_MSI_IRQ_INDEX or _MSIX_ */
+	uint32_t count;	  /* vectors declared; 0: no such capability */
+	uint32_t granted; /* vectors in use: fewer when fewer were enabled, and NORESIZE */
+	uint32_t limit;	  /* how many can be had at once; 0: none */
+	uint32_t flags;	  /* VFIO_IRQ_INFO_MASKABLE, _NORESIZE */
+	bool enabled;	  /* by config space */
+	bool maskable;	  /* has mask and pending bits */
+	bool all_masked;  /* MSI-X function mask */
+	uint32_t mask;	  /* MSI mask bits */
+	uint8_t *table;	  /* MSI-X table, count entries; NULL for MSI */
 	struct vfki_vector *vector; /* count of them */
 };
 
@@ -63,10 +65,11 @@ struct vfki_irqs {
 	} intx;
 	struct vfki_messages msi;
 	struct vfki_messages msix;
-	uint32_t msix_bar; /* where table and pending bits are; meaningful when msix.count */
+	uint32_t msix_bar; /* where the table is; meaningful when msix.count, as the next ones */
 	uint32_t msix_table;
+	uint32_t msix_pba_bar;
 	uint32_t msix_pba;
-	int notifier[2];	 /* ERR, REQ; -1: none */
+	int notifier[2];	 /* ERR, REQ; -1: none; owned */
 	_Atomic bool by_message; /* msi.enabled || msix.enabled; read without the lock */
 };
 

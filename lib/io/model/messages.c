@@ -25,7 +25,12 @@ int vfki_messages_init(struct vfki_messages *msg, uint32_t index, uint32_t count
 	msg->index = index;
 	msg->count = count;
 	msg->granted = count;
+	msg->limit = count;
 	msg->maskable = maskable;
+	/* As vfio-pci, but for the masks, which it does not have. */
+	msg->flags = index == VFIO_PCI_MSI_IRQ_INDEX ? VFIO_IRQ_INFO_NORESIZE : 0;
+	if (maskable)
+		msg->flags |= VFIO_IRQ_INFO_MASKABLE;
 	for (uint32_t i = 0; i < count; i++) {
 		msg->vector[i] = (struct vfki_vector){ .fd = -1, .next = -1 };
 		if (msg->table)
@@ -114,6 +119,40 @@ bool vfk_model_msi_enabled(const struct vfk_model *m)
 	return atomic_load(&m->irqs.by_message);
 }
 
+static struct vfki_messages *messages_of(struct vfk_model *m, unsigned int index)
+{
+	if (index == VFIO_PCI_MSI_IRQ_INDEX)
+		return &m->irqs.msi;
+	return index == VFIO_PCI_MSIX_IRQ_INDEX ? &m->irqs.msix : NULL;
+}
+
+int vfk_model_limit_vectors(struct vfk_model *m, unsigned int index, unsigned int vectors)
+{
+	struct vfki_messages *msg = messages_of(m, index);
+
+	if (!msg || vectors > msg->count)
+		return vfki_err(-EINVAL, "%s: irq %u: a limit of %u vectors", m->io.name, index,
+				vectors);
+	msg->limit = vectors;
+	return 0;
+}
+
+int vfk_model_set_irq_flags(struct vfk_model *m, unsigned int index, uint32_t flags)
+{
+	const uint32_t known = VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_NORESIZE;
+	struct vfki_messages *msg = messages_of(m, index);
+	int ret = vfki_model_declaring(m, "interrupt flags");
+
+	if (ret < 0)
+		return ret;
+	if (!msg || !msg->count || flags & ~known ||
+	    (flags & VFIO_IRQ_INFO_MASKABLE && !msg->maskable) ||
+	    (!msg->table && !(flags & VFIO_IRQ_INFO_NORESIZE)))
+		return vfki_err(-EINVAL, "%s: irq %u: flags 0x%x", m->io.name, index, flags);
+	msg->flags = flags;
+	return 0;
+}
+
 /* ---- SET_IRQS ---- */
 
 static void drop_next(struct vfki_messages *msg, const struct vfio_irq_set *set, uint32_t n)
@@ -151,22 +190,35 @@ static void commit(struct vfki_messages *msg, const struct vfio_irq_set *set)
 	}
 }
 
+/* What a kernel answers whose interrupt controller has no more: how many there are, or that there is none. */
+static int too_many(const struct vfk_model *m, const struct vfki_messages *msg, bool first)
+{
+	if (first && msg->limit)
+		return (int)msg->limit;
+	return vfki_err(-ENOSPC, "%s: irq %u: only %u vectors can be had", m->io.name, msg->index,
+			msg->limit);
+}
+
 static int arm(struct vfk_model *m, struct vfki_messages *msg, const struct vfio_irq_set *set)
 {
 	struct vfki_irqs *irqs = &m->irqs;
 	bool first = irqs->kind == VFKI_IRQ_NONE;
-	/* MSI says NORESIZE: what is in use was fixed when it was enabled. */
+	/* Where the info says NORESIZE, what is in use was fixed when it was enabled. */
 	uint32_t limit = first ? msg->count : msg->granted;
 	int ret;
 
 	if (!set->count || set->start >= limit || set->count > limit - set->start)
 		return vfki_err(-EINVAL, "%s: irq %u: vectors %u + %u of %u", m->io.name,
 				msg->index, set->start, set->count, limit);
+	if (set->start + set->count > msg->limit)
+		return too_many(m, msg, first);
 	ret = prepare(m, msg, set);
 	if (ret < 0)
 		return ret;
 	vfki_lock_take(&irqs->lock);
 	commit(msg, set);
+	if (first && msg->table && msg->flags & VFIO_IRQ_INFO_NORESIZE)
+		msg->granted = set->start + set->count;
 	irqs->kind = msg->index;
 	vfki_lock_drop(&irqs->lock);
 	if (first && msg->table)
@@ -193,6 +245,8 @@ static void disable(struct vfk_model *m, struct vfki_messages *msg)
 			vfki_msix_mask(msg, i, true);
 	}
 	irqs->kind = VFKI_IRQ_NONE;
+	if (msg->table)
+		msg->granted = msg->count;
 	vfki_lock_drop(&irqs->lock);
 	if (msg->table)
 		vfki_config_disable_msix(m);
@@ -227,7 +281,8 @@ int vfki_messages_set(struct vfk_model *m, struct vfki_messages *msg,
 	struct vfki_irqs *irqs = &m->irqs;
 	bool triggers = set->flags & VFIO_IRQ_SET_ACTION_TRIGGER;
 
-	if (!triggers && (!msg->maskable || set->flags & VFIO_IRQ_SET_DATA_EVENTFD))
+	if (!triggers &&
+	    (!(msg->flags & VFIO_IRQ_INFO_MASKABLE) || set->flags & VFIO_IRQ_SET_DATA_EVENTFD))
 		return vfki_err(-ENOTSUP, "%s: irq %u: cannot be masked so", m->io.name,
 				msg->index);
 	if (triggers && !set->count && set->flags & VFIO_IRQ_SET_DATA_NONE) {

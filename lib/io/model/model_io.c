@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * model_io.c - the io vector over a model, with what vfio-pci shows of a PCI device: nine regions, five interrupts.
+ * model_io.c - the io vector over a model, with what vfio-pci shows of a PCI device: nine regions and those of the
+ * model's own, five interrupts.
  *
  * Threads: as every io, see <vfiokit/io.h>. Each op takes the model's lock for as long as it needs it.
  */
@@ -159,6 +160,7 @@ static int model_open(struct vfk_io *io, const struct vfk_uri *uri,
 	vfki_work_init(m, opts && opts->flags & VFK_OPEN_DISPATCH);
 	vfki_bars_init(m);
 	vfki_config_init(m);
+	vfki_low_power_init(m);
 	/* A worker thread may be there from init on. */
 	vfki_lock_take(&m->lock);
 	ret = declare(m, uri);
@@ -169,6 +171,7 @@ static int model_open(struct vfk_io *io, const struct vfk_uri *uri,
 	return 0;
 quiesce:
 	vfki_work_quiesce(m);
+	vfki_model_regions_fini(m);
 	vfki_bars_fini(m);
 	vfki_irqs_fini(m);
 	vfki_work_fini(m);
@@ -190,6 +193,8 @@ static void model_close(struct vfk_io *io)
 	vfki_work_cancel_all(m);
 	if (m->ops.fini)
 		m->ops.fini(m, m->self);
+	vfki_low_power_fini(m);
+	vfki_model_regions_fini(m);
 	vfki_bars_fini(m);
 	vfki_irqs_fini(m);
 	vfki_work_fini(m);
@@ -202,10 +207,9 @@ static void model_close(struct vfk_io *io)
 
 static int model_get_device_info(struct vfk_io *io, struct vfio_device_info *info)
 {
-	(void)io;
 	info->argsz = offsetof(struct vfio_device_info, cap_offset);
 	info->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
-	info->num_regions = VFIO_PCI_NUM_REGIONS;
+	info->num_regions = VFIO_PCI_NUM_REGIONS + model_of(io)->regions.count;
 	info->num_irqs = VFIO_PCI_NUM_IRQS;
 	return 0;
 }
@@ -225,12 +229,7 @@ static int model_get_region_info(struct vfk_io *io, struct vfio_region_info *inf
 	}
 	if (info->index < VFKI_BARS)
 		return vfki_bar_info(m, info, fds);
-	info->argsz = sizeof(*info);
-	if (info->index == VFIO_PCI_CONFIG_REGION_INDEX) {
-		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-		info->size = m->config.size;
-	}
-	return 0;
+	return vfki_model_region_info(m, info, fds);
 }
 
 static int model_get_irq_info(struct vfk_io *io, struct vfio_irq_info *info)
@@ -245,6 +244,7 @@ static int model_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)
 	int ret;
 
 	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
 	ret = vfki_irq_set(m, set);
 	vfki_lock_drop(&m->lock);
 	return ret;
@@ -252,36 +252,44 @@ static int model_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)
 
 /* ---- access ---- */
 
-static int check_config(const struct vfk_model *m, uint32_t region, uint64_t off, size_t len)
+static int check_config(const struct vfk_model *m, uint64_t off, size_t len)
 {
-	if (region == VFIO_PCI_CONFIG_REGION_INDEX && vfki_range_ok(off, len, m->config.size))
+	if (vfki_range_ok(off, len, m->config.size))
 		return 0;
-	return vfki_err(-EINVAL, "%s: region %u: 0x%" PRIx64 " + %zu is beyond its end", m->io.name,
-			region, off, len);
+	return vfki_err(-EINVAL, "%s: config space: 0x%" PRIx64 " + %zu is beyond its end",
+			m->io.name, off, len);
 }
 
 /* Not inlined, as the other rare ways: a register access would have to save registers for them. */
-static NOINLINE ssize_t read_config(struct vfk_model *m, uint32_t region, uint64_t off, void *buf,
-				    size_t len)
+static NOINLINE ssize_t read_other(struct vfk_model *m, uint32_t region, uint64_t off, void *buf,
+				   size_t len)
 {
-	int ret = check_config(m, region, off, len);
+	int ret;
 
+	if (region != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfki_model_region_read(m, region, off, buf, len);
+	ret = check_config(m, off, len);
 	if (ret < 0)
 		return ret;
 	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
 	vfki_config_read(m, (uint32_t)off, buf, len);
 	vfki_lock_drop(&m->lock);
 	return (ssize_t)len;
 }
 
-static NOINLINE ssize_t write_config(struct vfk_model *m, uint32_t region, uint64_t off,
-				     const void *buf, size_t len)
+static NOINLINE ssize_t write_other(struct vfk_model *m, uint32_t region, uint64_t off,
+				    const void *buf, size_t len)
 {
-	int ret = check_config(m, region, off, len);
+	int ret;
 
+	if (region != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfki_model_region_write(m, region, off, buf, len);
+	ret = check_config(m, off, len);
 	if (ret < 0)
 		return ret;
 	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
 	vfki_config_write(m, (uint32_t)off, buf, len);
 	vfki_model_leave(m);
 	return (ssize_t)len;
@@ -294,7 +302,7 @@ static ssize_t model_region_read(struct vfk_io *io, uint32_t region, uint64_t of
 	int ret;
 
 	if (UNLIKELY(region >= VFKI_BARS))
-		return read_config(m, region, off, buf, len);
+		return read_other(m, region, off, buf, len);
 	if (UNLIKELY(!vfki_bar_is_direct(&m->bars[region], off, len)))
 		return vfki_bar_read(m, region, off, buf, len);
 	vfki_lock_take(&m->lock);
@@ -317,7 +325,7 @@ static ssize_t model_region_write(struct vfk_io *io, uint32_t region, uint64_t o
 
 	(void)flags;
 	if (UNLIKELY(region >= VFKI_BARS))
-		return write_config(m, region, off, buf, len);
+		return write_other(m, region, off, buf, len);
 	if (UNLIKELY(!vfki_bar_is_direct(&m->bars[region], off, len)))
 		return vfki_bar_write(m, region, off, buf, len);
 	vfki_lock_take(&m->lock);
@@ -334,17 +342,19 @@ failed:
 static int model_device_feature(struct vfk_io *io, struct vfio_device_feature *feature)
 {
 	struct vfk_model *m = model_of(io);
-	int ret = -ENOTSUP;
+	int ret;
 
-	if (m->ops.device_feature) {
-		vfki_lock_take(&m->lock);
+	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
+	vfki_err_clear();
+	ret = vfki_low_power_feature(m, feature);
+	if (ret == -ENOTSUP && m->ops.device_feature)
 		ret = m->ops.device_feature(m, m->self, feature);
-		vfki_model_leave(m);
-	}
-	if (ret < 0)
+	vfki_model_leave(m);
+	if (ret < 0 && !*vfk_error())
 		return vfki_err_sys(ret, "%s: feature %u", io->name,
 				    feature->flags & VFIO_DEVICE_FEATURE_MASK);
-	return 0;
+	return ret < 0 ? ret : 0;
 }
 
 void vfki_model_reset(struct vfk_model *m)
@@ -360,6 +370,7 @@ static int model_reset(struct vfk_io *io)
 	struct vfk_model *m = model_of(io);
 
 	vfki_lock_take(&m->lock);
+	vfki_low_power_access(m);
 	vfki_model_reset(m);
 	vfki_model_leave(m);
 	return 0;
@@ -402,4 +413,6 @@ const struct vfk_io_ops vfki_model_io_ops = {
 	.flush = model_flush,
 	.poll_fd = model_poll_fd,
 	.dispatch = model_dispatch,
+	.hot_reset_info = vfki_model_hot_reset_info,
+	.hot_reset = vfki_model_hot_reset,
 };

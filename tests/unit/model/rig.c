@@ -113,6 +113,25 @@ static int probe_write(struct vfk_model *model, void *self, unsigned int bar, ui
 	return probe.fail;
 }
 
+static ssize_t probe_region_read(struct vfk_model *model, void *self, unsigned int region,
+				 uint64_t off, void *buf, size_t len)
+{
+	int ret;
+
+	if (probe.region_limit && len > probe.region_limit)
+		len = probe.region_limit;
+	ret = probe_read(model, self, region, off, buf, len);
+	return ret ? ret : (ssize_t)len;
+}
+
+static ssize_t probe_region_write(struct vfk_model *model, void *self, unsigned int region,
+				  uint64_t off, const void *buf, size_t len)
+{
+	int ret = probe_write(model, self, region, off, buf, len);
+
+	return ret ? ret : (ssize_t)len;
+}
+
 static void probe_was_reset(struct vfk_model *model, void *self)
 {
 	(void)model;
@@ -161,6 +180,8 @@ const struct vfk_model_ops probe_ops = {
 	.config_write = probe_config_write,
 	.dma_map = probe_map,
 	.dma_unmap = probe_unmap,
+	.region_read = probe_region_read,
+	.region_write = probe_region_write,
 };
 
 /* ---- opening ---- */

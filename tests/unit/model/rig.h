@@ -35,7 +35,8 @@ struct probe {
 	int (*declare)(struct vfk_model *model); /* set before open */
 	void (*on_write)(struct vfk_model *model, uint64_t off);
 	void (*on_unmap)(struct vfk_model *model, uint64_t iova);
-	int fail;		 /* what bar_read and bar_write return instead of 0 */
+	int fail;	     /* what bar_read, bar_write and their like return instead of success */
+	size_t region_limit; /* most that region_read moves; 0: any */
 	struct vfk_model *model; /* while it is open */
 	struct {
 		bool write;
@@ -48,7 +49,7 @@ struct probe {
 	unsigned int maps;
 	unsigned int unmaps;
 	unsigned int finis;
-	uint8_t memory[4096]; /* what bar_read and bar_write move, modulo its size */
+	uint8_t memory[4096]; /* what they move, modulo its size */
 };
 extern struct probe probe;
 extern const struct vfk_model_ops probe_ops;

@@ -269,6 +269,40 @@ static void test_memory(void **state)
 }
 
 /* An access over a border goes partly to the model, partly to the memory. */
+static int declare_subpage(struct vfk_model *m)
+{
+	const struct vfk_model_bar bar = { .size = sizeof(bar), .length = 256, .fd = bar_fd };
+	int ret = probe_identity(m);
+
+	ret = ret ? ret : vfk_model_add_bar(m, 0, &bar);
+	return ret ? ret : probe_bar(m, 1, 16, 0);
+}
+
+/* A BAR below the size of a page can be mapped, and has its page for itself. */
+static void test_subpage(void **state)
+{
+	struct vfk_region_fds fds = { .size = sizeof(fds) };
+	struct vfio_region_info info = { .argsz = sizeof(info) };
+	struct vfk_io *io;
+	uint32_t word = 0x600df00d;
+	uint64_t at0, at1;
+
+	(void)state;
+	io = rig_probe(declare_subpage, 0);
+	assert_int_equal(io->ops->get_region_info(io, &info, &fds), 0);
+	assert_int_equal(info.size, 256);
+	assert_true(info.flags & VFIO_REGION_INFO_FLAG_MMAP);
+	assert_int_equal(pwrite(fds.fd[0], &word, 4, 252), 4);
+	assert_int_equal(rig_get(io, 0, 252, 4), word);
+	assert_int_equal(rig_read(io, 0, 252, &word, 8), -EINVAL);
+	at0 = rig_get(io, CONFIG, PCI_BASE_ADDRESS_0, 4);
+	at1 = rig_get(io, CONFIG, PCI_BASE_ADDRESS_1, 4);
+	assert_int_equal(at0 & 0xfff, 0);
+	assert_int_not_equal(at0, at1 & ~0xfffull);
+	close(fds.fd[0]);
+	rig_close(io);
+}
+
 static void test_sparse(void **state)
 {
 	struct vfk_io *io = rig_probe(declare_sparse, 0);
@@ -369,8 +403,9 @@ int main(void)
 		cmocka_unit_test(test_any_size),     cmocka_unit_test(test_too_small),
 		cmocka_unit_test(test_split),	     cmocka_unit_test(test_model_refuses),
 		cmocka_unit_test(test_no_functions), cmocka_unit_test(test_bad_declarations),
-		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_sparse_info),  cmocka_unit_test(test_msix_table),
+		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_subpage),
+		cmocka_unit_test(test_sparse),	     cmocka_unit_test(test_sparse_info),
+		cmocka_unit_test(test_msix_table),
 	};
 	int ret;
 
