@@ -9,6 +9,7 @@
 static const struct vfk_model_ops *const models[] = {
 	&vfki_edu_model,
 	&vfki_null_model,
+	&vfki_testdev_model,
 };
 
 const struct vfk_model_ops *vfk_model_bundled(size_t i)

@@ -11,5 +11,6 @@
 
 extern const struct vfk_model_ops vfki_edu_model;
 extern const struct vfk_model_ops vfki_null_model;
+extern const struct vfk_model_ops vfki_testdev_model;
 
 #endif

@@ -93,8 +93,8 @@ static void map_something(struct t *t)
 
 		if (!info->num_areas || !(info->flags & VFIO_REGION_INFO_FLAG_READ))
 			continue;
-		CHECK_OK(t,
-			 vfk_region_map(t->dev, i, info->areas[0].offset, 4096, PROT_READ, &addr));
+		CHECK_OK(t, vfk_region_map(t->dev, i, info->areas[0].offset, info->areas[0].length,
+					   PROT_READ, &addr));
 		return;
 	}
 }

@@ -4,6 +4,8 @@
  *
  * edu: QEMU documentation, "EDU device": registers at 0x04 (liveness, reads back inverted), 0x60 (raise), 0x64
  * (acknowledge), 0x80 to 0x98 (DMA source, destination, count, command), its buffer at 0x40000.
+ *
+ * testdev: models/testdev_regs.c.
  */
 #include "engine.h"
 
@@ -52,6 +54,46 @@ static bool edu_done(struct t *t)
 	return (case_get(t, 0, 0x98, 8) & 1) == 0;
 }
 
+static void testdev_raise(struct t *t)
+{
+	case_put(t, 0, 0x20, 4, 0);
+}
+
+static void testdev_ack(struct t *t)
+{
+	case_put(t, 0, 0x24, 4, 0);
+}
+
+static void testdev_start(struct t *t, uint64_t src, uint64_t dst, size_t len, uint32_t command)
+{
+	case_put(t, 0, 0x40, 8, src);
+	case_put(t, 0, 0x48, 8, dst);
+	case_put(t, 0, 0x50, 4, len);
+	case_put(t, 0, 0x54, 4, command);
+}
+
+static void testdev_start_in(struct t *t, uint64_t src, size_t len)
+{
+	testdev_start(t, src, 0, len, 1 | 4);
+}
+
+static void testdev_start_out(struct t *t, uint64_t dst, size_t len)
+{
+	testdev_start(t, 0, dst, len, 1 | 2 | 4);
+}
+
+/* The write of the command was the transfer. */
+static bool testdev_done(struct t *t)
+{
+	(void)t;
+	return true;
+}
+
+static uint32_t same(uint32_t v)
+{
+	return v;
+}
+
 static const struct engine engines[] = {
 	{
 		.vendor = 0x1234,
@@ -66,6 +108,20 @@ static const struct engine engines[] = {
 		.start_in = edu_start_in,
 		.start_out = edu_start_out,
 		.done = edu_done,
+	},
+	{
+		.vendor = 0x1234,
+		.device = 0x11e9,
+		.bar = 0,
+		.scratch = 0x0c,
+		.scratch_reads = same,
+		.dma_bits = 64,
+		.max_copy = 4096,
+		.raise = testdev_raise,
+		.ack = testdev_ack,
+		.start_in = testdev_start_in,
+		.start_out = testdev_start_out,
+		.done = testdev_done,
 	},
 };
 
