@@ -82,6 +82,38 @@ static void config_capability_list(struct t *t)
 	}
 }
 
+/* PCIe 6.0, section 7.6.3; an absent list is a header of zeros. */
+static void config_extended_list(struct t *t)
+{
+	unsigned int n = 0, next;
+
+	case_need_pci(t);
+	if (case_region(t, CONFIG)->size <= PCI_CFG_SPACE_SIZE)
+		case_skip("no extended config space");
+	for (unsigned int pos = PCI_CFG_SPACE_SIZE; pos; pos = next) {
+		CHECK(t, pos >= PCI_CFG_SPACE_SIZE && !(pos & 3));
+		CHECK(t, ++n <= (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8);
+		next = PCI_EXT_CAP_NEXT(case_get(t, CONFIG, pos, 4));
+	}
+}
+
+/* PCI 3.0, section 6.2.5.2: bit 0 enables, addresses begin at bit 11. */
+static void config_rom_sizing(struct t *t)
+{
+	uint64_t size, old, mask;
+
+	case_need_pci(t);
+	size = case_region(t, VFIO_PCI_ROM_REGION_INDEX)->size;
+	if (!size)
+		case_skip("no expansion ROM");
+	old = case_get(t, CONFIG, PCI_ROM_ADDRESS, 4);
+	case_put(t, CONFIG, PCI_ROM_ADDRESS, 4, PCI_ROM_ADDRESS_MASK & 0xffffffff);
+	mask = case_get(t, CONFIG, PCI_ROM_ADDRESS, 4) & PCI_ROM_ADDRESS_MASK;
+	case_put(t, CONFIG, PCI_ROM_ADDRESS, 4, old);
+	CHECK_EQ(t, (~mask & 0xffffffff) + 1, (long long)size);
+	CHECK_EQ(t, case_get(t, CONFIG, PCI_ROM_ADDRESS, 4), (long long)old);
+}
+
 /* The irq info's counts are those of the capabilities. */
 static void config_msi_count(struct t *t)
 {
@@ -111,6 +143,8 @@ const struct vfk_case vfk_cases_config[] = {
 	{ "config_bar_sizing", config_bar_sizing },
 	{ "config_memory_decoding", config_memory_decoding },
 	{ "config_capability_list", config_capability_list },
+	{ "config_extended_list", config_extended_list },
+	{ "config_rom_sizing", config_rom_sizing },
 	{ "config_msi_count", config_msi_count },
 	{ NULL, NULL },
 };

@@ -9,6 +9,7 @@
 
 #define INTX VFIO_PCI_INTX_IRQ_INDEX
 #define MSI  VFIO_PCI_MSI_IRQ_INDEX
+#define MSIX VFIO_PCI_MSIX_IRQ_INDEX
 
 static const struct engine *arm(struct t *t, uint32_t irq, int *fd)
 {
@@ -130,6 +131,61 @@ static void msi_disabled_is_silent(struct t *t)
 	close(fd);
 }
 
+/* As many as a process of the usual limit has descriptors for, twice where the device is in the same one. */
+#define MAX_VECTORS 300u
+
+/* Each vector signals its own eventfd, and no other. */
+static void msix_fires(struct t *t)
+{
+	const struct engine *e = engine_find(t);
+	uint32_t n = case_irq(t, MSIX).count;
+	int fds[MAX_VECTORS], had;
+
+	if (!e->raise_vector || !n)
+		case_skip("no message of MSI-X can be sent on request");
+	n = n > MAX_VECTORS ? MAX_VECTORS : n;
+	for (uint32_t i = 0; i < n; i++)
+		fds[i] = case_eventfd(t);
+	had = vfk_irq_set_eventfds(t->dev, MSIX, 0, n, fds);
+	if (had > 0) { /* only so many vectors can be had, and none was enabled */
+		while (n > (uint32_t)had)
+			close(fds[--n]);
+		had = vfk_irq_set_eventfds(t->dev, MSIX, 0, n, fds);
+	}
+	CHECK_OK(t, had);
+	for (uint32_t i = 0; i < n; i++)
+		e->raise_vector(t, i);
+	for (uint32_t i = 0; i < n; i++) {
+		case_wait(t, fds[i]);
+		CHECK_EQ(t, case_count(t, fds[i]), 0);
+		close(fds[i]);
+	}
+	CHECK_OK(t, vfk_irq_disable(t->dev, MSIX));
+}
+
+static void notifiers_fire(struct t *t)
+{
+	static const uint32_t irqs[] = { VFIO_PCI_ERR_IRQ_INDEX, VFIO_PCI_REQ_IRQ_INDEX };
+	const struct engine *e = engine_find(t);
+
+	if (!e->notify)
+		case_skip("the notifiers cannot be raised on request");
+	for (int i = 0; i < 2; i++) {
+		int fd = case_eventfd(t), other = case_eventfd(t);
+
+		CHECK_OK(t, vfk_irq_set_eventfds(t->dev, irqs[i], 0, 1, &fd));
+		CHECK_OK(t, vfk_irq_set_eventfds(t->dev, irqs[!i], 0, 1, &other));
+		e->notify(t, irqs[i]);
+		case_wait(t, fd);
+		case_quiet(t, other);
+		CHECK_OK(t, vfk_irq_disable(t->dev, irqs[i]));
+		e->notify(t, irqs[i]);
+		case_quiet(t, fd);
+		close(fd);
+		close(other);
+	}
+}
+
 static void reset_drops_intx(struct t *t)
 {
 	int fd;
@@ -156,6 +212,8 @@ const struct vfk_case vfk_cases_engine_irq[] = {
 	{ "intx_resample", intx_resample },
 	{ "msi_fires", msi_fires },
 	{ "msi_disabled_is_silent", msi_disabled_is_silent },
+	{ "msix_fires", msix_fires },
+	{ "notifiers_fire", notifiers_fire },
 	{ "reset_drops_intx", reset_drops_intx },
 	{ NULL, NULL },
 };

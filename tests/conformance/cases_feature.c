@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cases_feature.c - device features: probing, what is unknown, wrong sizes. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "case.h"
 
@@ -74,8 +75,39 @@ static void feature_not_offered(struct t *t)
 	CHECK_EQ(t, vfk_device_mig_write(t->dev, &mig, sizeof(mig)), -ENOTSUP);
 }
 
+/* <linux/vfio.h>: once entered it stays so, whoever uses the device, until the exit, which may be made again. */
+static void feature_low_power(struct t *t)
+{
+	const uint32_t entry = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY;
+	const uint32_t wakeup = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
+	const uint32_t leave = VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
+	struct vfio_device_low_power_entry_with_wakeup w = { .wakeup_eventfd = case_eventfd(t) };
+	uint32_t ops = 0, ids;
+
+	CHECK_OK(t, vfk_feature_probe(t->dev, entry, &ops));
+	if (!(ops & VFIO_DEVICE_FEATURE_SET))
+		case_skip("no runtime low power");
+	case_need_pci(t);
+	ids = (uint32_t)case_get(t, VFIO_PCI_CONFIG_REGION_INDEX, 0, 4);
+	CHECK_OK(t, vfk_feature_set(t->dev, entry, NULL, 0));
+	CHECK_EQ(t, vfk_feature_set(t->dev, entry, NULL, 0), -EINVAL);
+	CHECK_EQ(t, case_get(t, VFIO_PCI_CONFIG_REGION_INDEX, 0, 4), ids);
+	CHECK_OK(t, vfk_feature_set(t->dev, leave, NULL, 0));
+	CHECK_OK(t, vfk_feature_set(t->dev, leave, NULL, 0));
+	CHECK_OK(t, vfk_feature_set(t->dev, wakeup, &w, sizeof(w)));
+	CHECK_EQ(t, case_get(t, VFIO_PCI_CONFIG_REGION_INDEX, 0, 4), ids);
+	CHECK_OK(t, vfk_feature_set(t->dev, leave, NULL, 0));
+	/* Whether the device slept, and so was woken, is up to it; more than once it was not. */
+	CHECK(t, case_count(t, w.wakeup_eventfd) <= 1);
+	close(w.wakeup_eventfd);
+}
+
 const struct vfk_case vfk_cases_feature[] = {
-	{ "feature_unknown", feature_unknown },		{ "feature_probe_all", feature_probe_all },
-	{ "feature_wrong_size", feature_wrong_size },	{ "feature_bad_flags", feature_bad_flags },
-	{ "feature_not_offered", feature_not_offered }, { NULL, NULL },
+	{ "feature_unknown", feature_unknown },
+	{ "feature_probe_all", feature_probe_all },
+	{ "feature_wrong_size", feature_wrong_size },
+	{ "feature_bad_flags", feature_bad_flags },
+	{ "feature_not_offered", feature_not_offered },
+	{ "feature_low_power", feature_low_power },
+	{ NULL, NULL },
 };

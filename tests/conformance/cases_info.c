@@ -139,6 +139,30 @@ static void info_cap_absent(struct t *t)
 	CHECK(t, cap == NULL);
 }
 
+/* A region behind those of PCI is found by its type. */
+static void info_typed_regions(struct t *t)
+{
+	uint32_t n = vfk_device_num_regions(t->dev);
+
+	case_need_pci(t);
+	if (n == VFIO_PCI_NUM_REGIONS)
+		case_skip("no region of the device's own");
+	for (uint32_t i = VFIO_PCI_NUM_REGIONS; i < n; i++) {
+		struct vfio_region_info_cap_type type = { 0 };
+		const struct vfk_region_info *found = NULL;
+		const void *cap = NULL;
+		size_t len = 0;
+
+		CHECK_OK(t,
+			 vfk_region_cap(case_region(t, i), VFIO_REGION_INFO_CAP_TYPE, &cap, &len));
+		CHECK(t, len >= sizeof(type));
+		memcpy(&type, cap, sizeof(type));
+		CHECK_OK(t, vfk_region_find(t->dev, type.type, type.subtype, &found));
+		CHECK(t, found->index <= i);
+		CHECK_EQ(t, vfk_region_find(t->dev, type.type, ~type.subtype, &found), -ENOENT);
+	}
+}
+
 const struct vfk_case vfk_cases_info[] = {
 	{ "info_type", info_type },
 	{ "info_stable", info_stable },
@@ -147,6 +171,7 @@ const struct vfk_case vfk_cases_info[] = {
 	{ "info_irq_index_at_count", info_irq_index_at_count },
 	{ "info_irqs", info_irqs },
 	{ "info_pci_indices", info_pci_indices },
+	{ "info_typed_regions", info_typed_regions },
 	{ "info_cap_absent", info_cap_absent },
 	{ NULL, NULL },
 };

@@ -64,6 +64,16 @@ static void testdev_ack(struct t *t)
 	case_put(t, 0, 0x24, 4, 0);
 }
 
+static void testdev_raise_vector(struct t *t, uint32_t vector)
+{
+	case_put(t, 0, 0x20, 4, vector);
+}
+
+static void testdev_notify(struct t *t, uint32_t irq)
+{
+	case_put(t, 0, 0x28, 4, irq == VFIO_PCI_ERR_IRQ_INDEX ? 1 : 2);
+}
+
 static void testdev_start(struct t *t, uint64_t src, uint64_t dst, size_t len, uint32_t command)
 {
 	case_put(t, 0, 0x40, 8, src);
@@ -119,6 +129,8 @@ static const struct engine engines[] = {
 		.max_copy = 4096,
 		.raise = testdev_raise,
 		.ack = testdev_ack,
+		.raise_vector = testdev_raise_vector,
+		.notify = testdev_notify,
 		.start_in = testdev_start_in,
 		.start_out = testdev_start_out,
 		.done = testdev_done,

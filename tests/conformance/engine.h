@@ -21,6 +21,9 @@ struct engine {
 	/* Raise the device's interrupt, and take it back. */
 	void (*raise)(struct t *t);
 	void (*ack)(struct t *t);
+	/* Send one message of MSI or MSI-X; raise the error or the request notifier. NULL: it cannot be told to. */
+	void (*raise_vector)(struct t *t, uint32_t vector);
+	void (*notify)(struct t *t, uint32_t irq);
 	/* Begin a transfer into the device, or out of it, and raise the interrupt when it is done. */
 	void (*start_in)(struct t *t, uint64_t src, size_t len);
 	void (*start_out)(struct t *t, uint64_t dst, size_t len);
