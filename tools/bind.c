@@ -9,12 +9,15 @@
 #include "subcommand.h"
 
 static const char help[] =
-	"usage: vfiokit bind ADDRESS [--group]\n"
+	"usage: vfiokit bind ADDRESS [--group] [--force]\n"
 	"\n"
 	"Moves a PCI device from its driver to vfio-pci, so that kernel:ADDRESS can be used. The driver\n"
 	"is remembered in /run/vfiokit for \"vfiokit unbind\". What fails half way is undone. Needs root.\n"
 	"\n"
-	"  --group         the other members of the device's IOMMU group as well, but for bridges\n";
+	"A disk that is mounted, is swap space or is in use otherwise is left where it is.\n"
+	"\n"
+	"  --group         the other members of the device's IOMMU group as well, but for bridges\n"
+	"  --force         take a disk that is in use all the same\n";
 
 /* Bound is not usable yet while another member is with its driver. */
 static void tell_group(const struct pci_slot *slot)
@@ -49,7 +52,7 @@ int cmd_bind(int argc, char **argv)
 	struct args args;
 	int status;
 
-	if (!bind_batch_parse(&batch, &args, argc, argv, help))
+	if (!bind_batch_parse(&batch, &args, argc, argv, help, true))
 		return args.status;
 	status = bind_batch_run(&batch, may_go, binding_take, binding_undo_take);
 	for (size_t i = 0; status == STATUS_OK && i < batch.num; i++)

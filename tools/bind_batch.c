@@ -10,22 +10,28 @@
 #include "iommu_group.h"
 #include "subcommand.h"
 
-enum { OPTION_GROUP = 1 };
+enum { OPTION_GROUP = 1, OPTION_FORCE };
 
 static const struct option options[] = {
 	{ "group", no_argument, NULL, OPTION_GROUP },
 	{ NULL },
 };
 
+static const struct option forcing_options[] = {
+	{ "group", no_argument, NULL, OPTION_GROUP },
+	{ "force", no_argument, NULL, OPTION_FORCE },
+	{ NULL },
+};
+
 bool bind_batch_parse(struct bind_batch *batch, struct args *args, int argc, char **argv,
-		      const char *help)
+		      const char *help, bool may_force)
 {
 	int option;
 
 	*batch = (struct bind_batch){ .num = 0 };
-	args_init(args, argc, argv, help, options, 0);
+	args_init(args, argc, argv, help, may_force ? forcing_options : options, 0);
 	while ((option = args_next(args)) > 0)
-		batch->group = true;
+		*(option == OPTION_GROUP ? &batch->group : &batch->force) = true;
 	if (option < 0 || !args_words(args, 1, 1))
 		return false;
 	batch->at = calloc(1, sizeof(*batch->at));
@@ -34,6 +40,7 @@ bool bind_batch_parse(struct bind_batch *batch, struct args *args, int argc, cha
 		return false;
 	}
 	if (pci_slot_parse(args->words[0], &batch->at[0].slot)) {
+		batch->at[0].force = batch->force;
 		batch->num = 1;
 		return true;
 	}
@@ -61,7 +68,8 @@ static int add_group(struct bind_batch *batch, bool (*wanted)(const struct pci_s
 
 		if (member->pci && strcmp(member->name, batch->at[0].slot.address) &&
 		    pci_slot_parse(member->name, &slot) && wanted(&slot))
-			batch->at[batch->num++] = (struct binding){ .slot = slot };
+			batch->at[batch->num++] =
+				(struct binding){ .slot = slot, .force = batch->force };
 	}
 	iommu_group_free(&group);
 	return STATUS_OK;

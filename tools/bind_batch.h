@@ -15,13 +15,14 @@
 
 struct bind_batch {
 	bool group; /* the other members as well */
+	bool force; /* also a disk that is in use */
 	size_t num;
 	struct binding *at; /* the named device first */
 };
 
-/* ADDRESS [--group]. Whether to go on; if not, exit with args->status. */
+/* ADDRESS [--group], and --force where @may_force. Whether to go on; if not, exit with args->status. */
 bool bind_batch_parse(struct bind_batch *batch, struct args *args, int argc, char **argv,
-		      const char *help);
+		      const char *help, bool may_force);
 
 /*
  * Adds the members of the group, if they are wanted, for which wanted() is true; takes the lock; steps

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "binding.h"
+#include "disk_use.h"
 #include "failure.h"
 #include "holders.h"
 #include "iommu_group.h"
@@ -133,6 +134,16 @@ static int check_take(const struct pci_slot *slot)
 	return STATUS_OK;
 }
 
+static int check_disks(const struct binding *binding)
+{
+	char text[SYSFS_PATH_SIZE];
+
+	if (binding->force || !disk_use_find(&binding->slot, text, sizeof(text)))
+		return STATUS_OK;
+	return fail_text(binding->slot.address, "its disk %s (--force takes it all the same)",
+			 text);
+}
+
 /* What it is now; or was, if a bind was killed when it had taken the device from its driver. */
 static void find_out(const struct pci_slot *slot, struct bind_record *was)
 {
@@ -157,6 +168,8 @@ int binding_take(struct binding *binding)
 	find_out(slot, &binding->was);
 	if (iommu_driver_is_vfio(slot->folder, binding->was.driver))
 		return STATUS_OK;
+	if (check_disks(binding) != STATUS_OK)
+		return STATUS_FAILED;
 	r = bind_record_write(slot->address, &binding->was);
 	if (r < 0)
 		return fail_text(slot->address, "it cannot be remembered in /run/vfiokit: %s",

@@ -18,6 +18,7 @@
 struct binding {
 	struct pci_slot slot;
 	struct bind_record was;
+	bool force; /* also a disk that is in use */
 	bool moved; /* what was done is done, and can be undone */
 };
 

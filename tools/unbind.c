@@ -21,7 +21,7 @@ int cmd_unbind(int argc, char **argv)
 	struct args args;
 	int status;
 
-	if (!bind_batch_parse(&batch, &args, argc, argv, help))
+	if (!bind_batch_parse(&batch, &args, argc, argv, help, false))
 		return args.status;
 	status = bind_batch_run(&batch, binding_is_remembered, binding_give_back,
 				binding_undo_give_back);
