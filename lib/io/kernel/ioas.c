@@ -204,7 +204,7 @@ int vfki_ioas_unmap(struct vfki_iommu *i, const char *name, struct vfki_iommu_en
 
 	/* the bits go with the mapping; what is written after this is written to memory that is being taken away */
 	if (e->dirty && i->kind->dirty_fetch(i, name, e) < 0)
-		memset(e->dirty, 0xff, vfki_iommu_dirty_words(i, e) * sizeof(*e->dirty));
+		vfki_iommu_dirty_all(i, e);
 	ret = vfki_iommu_ioctl(i, VFKI_IOMMU_IOAS_UNMAP, &u);
 	if (ret >= 0 || ret == -ENOENT)
 		return 0;
@@ -225,26 +225,43 @@ static int set_tracking(struct vfki_iommu *i, uint32_t hwpt, uint32_t flags)
 	return vfki_iommu_ioctl(i, VFKI_IOMMU_HWPT_SET_DIRTY_TRACKING, &t);
 }
 
+static uint64_t bit_of_hwpt(const struct vfki_iommu *i, uint32_t hwpt)
+{
+	size_t n = 0;
+
+	while (i->hwpts[n] != hwpt)
+		n++;
+	return 1ull << n;
+}
+
 static int dirty_start(struct vfki_iommu *i, const struct vfki_kernel_dma *dma)
 {
-	int ret;
+	uint64_t bit;
+	int ret = 0;
 
 	if (!dma->hwpt_id)
 		return vfki_err(-ENOTSUP, "%s: its IOMMU does not record written pages", dma->name);
-	ret = set_tracking(i, dma->hwpt_id, VFKI_HWPT_DIRTY_TRACKING_ENABLE);
+	/* a start forgets what was recorded, that of another device which has the page table, too */
+	bit = bit_of_hwpt(i, dma->hwpt_id);
+	if (!(i->tracking & bit))
+		ret = set_tracking(i, dma->hwpt_id, VFKI_HWPT_DIRTY_TRACKING_ENABLE);
 	if (ret < 0)
 		return vfki_err_sys(ret, "%s: recording written pages", dma->name);
+	i->tracking |= bit;
 	i->dirty_granule = (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 
 static void dirty_stop(struct vfki_iommu *i)
 {
-	for (size_t n = 0; n < i->num_hwpts; n++)
-		(void)set_tracking(i, i->hwpts[n], 0);
+	for (size_t n = 0; n < i->num_hwpts; n++) {
+		if (i->tracking & 1ull << n)
+			(void)set_tracking(i, i->hwpts[n], 0);
+	}
+	i->tracking = 0;
 }
 
-/* The kernel sets bits and clears none. */
+/* The kernel sets bits and clears none. An IOMMU may refuse to tell of a page table that does not record. */
 static int dirty_fetch(struct vfki_iommu *i, const char *name, struct vfki_iommu_entry *e)
 {
 	for (size_t n = 0; n < i->num_hwpts; n++) {
@@ -256,8 +273,10 @@ static int dirty_fetch(struct vfki_iommu *i, const char *name, struct vfki_iommu
 			.page_size = i->dirty_granule,
 			.data = (uintptr_t)e->dirty,
 		};
-		int ret = vfki_iommu_ioctl(i, VFKI_IOMMU_HWPT_GET_DIRTY_BITMAP, &d);
+		int ret = 0;
 
+		if (i->tracking & 1ull << n)
+			ret = vfki_iommu_ioctl(i, VFKI_IOMMU_HWPT_GET_DIRTY_BITMAP, &d);
 		if (ret < 0)
 			return vfki_err_sys(ret, "%s: written pages of 0x%" PRIx64 "-0x%" PRIx64,
 					    name, e->m.first, e->m.last);

@@ -36,6 +36,15 @@ int vfki_iommu_dirty_mapped(struct vfki_iommu *i, const char *name, struct vfki_
 	return e->dirty ? 0 : vfki_err(-ENOMEM, "%s: no memory for written pages", name);
 }
 
+/* No bit beyond the end: it would never be asked for. */
+void vfki_iommu_dirty_all(const struct vfki_iommu *i, struct vfki_iommu_entry *e)
+{
+	uint64_t last = (e->m.last - e->m.first) / i->dirty_granule;
+
+	memset(e->dirty, 0xff, vfki_iommu_dirty_words(i, e) * sizeof(*e->dirty));
+	e->dirty[last / 64] = UINT64_MAX >> (63 - last % 64);
+}
+
 static bool is_clean(const uint64_t *bits, size_t words)
 {
 	for (size_t n = 0; n < words; n++) {

@@ -56,6 +56,7 @@ struct vfki_iommu {
 	bool dirty_lost; /* of so many mappings that are gone that all counts as written */
 	uint32_t hwpts[VFKI_IOMMU_DEVICES]; /* ids of page tables that tell written pages */
 	size_t num_hwpts;
+	uint64_t tracking; /* a bit for each hwpt: those that record */
 };
 
 /*
@@ -120,6 +121,8 @@ void vfki_iommu_memlock(char *text, size_t size);
 int vfki_iommu_dirty_mapped(struct vfki_iommu *i, const char *name, struct vfki_iommu_entry *e);
 /* Keeps the bits of an entry that is about to be freed. */
 void vfki_iommu_dirty_unmapped(struct vfki_iommu *i, struct vfki_iommu_entry *e);
+/* Counts all of an entry as written. */
+void vfki_iommu_dirty_all(const struct vfki_iommu *i, struct vfki_iommu_entry *e);
 /* Words of a bitmap with a bit a granule. */
 size_t vfki_iommu_dirty_words(const struct vfki_iommu *i, const struct vfki_iommu_entry *e);
 /* The device does not record any more; with the last the kernel stops, and what was recorded is forgotten. */

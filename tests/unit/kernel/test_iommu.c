@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 
 #include "lib/io/kernel/instance.h"
+#include "lib/io/kernel/iommu_kind.h"
 #include "lib/io/kernel/iommufd_compat.h"
 #include <vfiokit/error.h>
 
@@ -32,9 +33,10 @@ static struct {
 	int fail[64]; /* errno for a command, by its number; 0: none */
 	unsigned int maps, unmaps, starts, stops, attached, detached, hwpts, destroyed;
 	uint32_t attached_to;
-	bool no_dirty;	/* no page table tells written pages */
-	bool own_hwpt;	/* a device takes no page table but one made for it */
-	uint64_t dirty; /* told for every mapping */
+	bool no_dirty;	    /* no page table tells written pages */
+	bool own_hwpt;	    /* a device takes no page table but one made for it */
+	uint32_t recording; /* the page tables that do, a bit each from 100 on */
+	uint64_t dirty;	    /* told for every mapping */
 	uint64_t last_iova, last_length;
 	uint32_t last_flags;
 	bool by_file;
@@ -96,6 +98,19 @@ static int attach(struct vfki_device_attach_iommufd_pt *a)
 	return 0;
 }
 
+/* Where one begins to record it has nothing written (iommufd's iopt_set_dirty_tracking()). */
+static int set_tracking(const struct vfki_hwpt_set_dirty_tracking *t)
+{
+	uint32_t bit = 1u << (t->hwpt_id - 100);
+
+	k.starts += t->flags == VFKI_HWPT_DIRTY_TRACKING_ENABLE;
+	k.stops += !t->flags;
+	k.recording = t->flags ? k.recording | bit : k.recording & ~bit;
+	if (t->flags)
+		k.dirty = 0;
+	return 0;
+}
+
 static int fake_iommufd(unsigned long request, void *arg)
 {
 	struct vfki_ioas_map *m = arg;
@@ -132,10 +147,14 @@ static int fake_iommufd(unsigned long request, void *arg)
 		k.unmaps++;
 		return 0;
 	case VFKI_IOMMU_HWPT_SET_DIRTY_TRACKING:
-		k.starts += t->flags == VFKI_HWPT_DIRTY_TRACKING_ENABLE;
-		k.stops += !t->flags;
-		return 0;
+		return set_tracking(t);
 	case VFKI_IOMMU_HWPT_GET_DIRTY_BITMAP:
+		/* so AMD's IOMMU does */
+		if (!(k.recording &
+		      1u << (((struct vfki_hwpt_get_dirty_bitmap *)arg)->hwpt_id - 100))) {
+			errno = EINVAL;
+			return -1;
+		}
 		*(uint64_t *)(uintptr_t)((struct vfki_hwpt_get_dirty_bitmap *)arg)->data |= k.dirty;
 		return 0;
 	}
@@ -527,6 +546,13 @@ static void test_dirty_ioas(void **state)
 	assert_int_equal(unmap(&a, 0x30000, 2), 0);
 	*failure(VFKI_IOMMU_HWPT_GET_DIRTY_BITMAP) = 0;
 	assert_int_equal(report(&a, 0x30000, 4, PAGE), 3);
+	/* nothing is kept of what was told to the last page */
+	assert_int_equal(iommu->num_gone, 0);
+	/* another device that begins, too, takes nothing of what the first has written */
+	assert_int_equal(map(&a, mapping(0x30000, 2)), 0);
+	k.dirty = 1;
+	assert_int_equal(ops->dirty_start(&b.io, PAGE), 0);
+	assert_int_equal(report(&a, 0x30000, 2, PAGE), 1);
 	close_both();
 	assert_int_equal(k.detached, 2);
 	assert_int_equal(k.destroyed, 2); /* page table, IOAS */
@@ -540,6 +566,10 @@ static void test_own_page_table(void **state)
 	assert_int_equal(k.hwpts, 2);
 	assert_int_equal(ops->dirty_start(&b.io, PAGE), 0);
 	assert_int_equal(k.attached_to, 101);
+	/* that of the device which does not record is not asked */
+	assert_int_equal(map(&b, mapping(0x10000, 8)), 0);
+	k.dirty = 4;
+	assert_int_equal(report(&b, 0x10000, 8, PAGE), 4);
 	close_both();
 	assert_int_equal(k.destroyed, 3);
 }
