@@ -20,6 +20,7 @@ struct t {
 	const struct vfk_open_opts *open;
 	int (*open_device)(const struct vfk_open_opts *opts, struct vfk_device **dev);
 	struct vfk_device *dev; /* open while a case runs */
+	void *engine;		/* what the engine keeps between its begin and end, engine.h */
 };
 
 struct vfk_case {

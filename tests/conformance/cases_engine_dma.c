@@ -14,6 +14,7 @@
 
 struct bench {
 	const struct engine *e;
+	struct engine_run run;
 	struct vfk_dma_space *space;
 	uint8_t *mem;		/* two pages: what goes in, where it comes out */
 	int fd;			/* their file, which is shown only to those who insist */
@@ -41,6 +42,7 @@ static void begin(struct t *t, struct bench *b)
 	CHECK_OK(t, vfk_dma_space_create(&b->space));
 	ret = vfk_device_attach_dma(t->dev, b->space);
 	CHECK_OK(t, ret);
+	b->run = engine_begin(t, b->e, b->space);
 	b->fd = memfd_create("conformance", MFD_CLOEXEC);
 	CHECK(t, b->fd >= 0);
 	CHECK_OK(t, ftruncate(b->fd, 2 * PAGE));
@@ -52,6 +54,7 @@ static void begin(struct t *t, struct bench *b)
 
 static void end(struct t *t, struct bench *b)
 {
+	engine_end(t, &b->run);
 	CHECK_OK(t, vfk_device_detach_dma(t->dev));
 	CHECK_OK(t, vfk_dma_space_destroy(b->space));
 	munmap(b->mem, 2 * PAGE);
@@ -87,7 +90,7 @@ static int map(struct bench *b, struct vfk_dma_mapping m)
 	return ret;
 }
 
-/* First page to the device and from there to the second, in halves of what the device can hold. */
+/* First page to the device and from there to the second, in parts of what the device can hold. */
 static void round_trip(struct t *t, struct bench *b, uint64_t iova)
 {
 	for (size_t off = 0; off < PAGE; off += b->e->max_copy) {
@@ -205,6 +208,7 @@ static void engine_dma_while_waiting(struct t *t)
 {
 	int fd = case_eventfd(t);
 	struct bench b;
+	uint32_t irq;
 	int ret;
 
 	begin(t, &b);
@@ -212,7 +216,8 @@ static void engine_dma_while_waiting(struct t *t)
 	if (ret == -ENOTSUP)
 		case_skip("the device reaches real memory only");
 	CHECK_OK(t, ret);
-	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd));
+	irq = engine_message_irq(t);
+	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, irq, 0, 1, &fd));
 	b.e->start_in(t, BASE, b.e->max_copy);
 	case_wait(t, fd);
 	b.e->ack(t);
@@ -220,7 +225,7 @@ static void engine_dma_while_waiting(struct t *t)
 	case_wait(t, fd);
 	b.e->ack(t);
 	check_copied(t, b.mem + PAGE, b.e->max_copy);
-	CHECK_OK(t, vfk_irq_disable(t->dev, VFIO_PCI_MSI_IRQ_INDEX));
+	CHECK_OK(t, vfk_irq_disable(t->dev, irq));
 	end(t, &b);
 	close(fd);
 }
@@ -237,6 +242,8 @@ static void engine_dma_needs_bus_master(struct t *t)
 	for (size_t i = 0; i < PAGE; i++)
 		CHECK_EQ(t, b.mem[PAGE + i], 0);
 	case_command(t, 0, PCI_COMMAND_MASTER);
+	/* what could not fetch its commands has failed, and may have forgotten */
+	engine_in(t, b.e, BASE, b.e->max_copy);
 	engine_out(t, b.e, BASE + PAGE, b.e->max_copy);
 	check_copied(t, b.mem + PAGE, b.e->max_copy);
 	end(t, &b);

@@ -8,127 +8,139 @@
 #include "engine.h"
 
 #define INTX VFIO_PCI_INTX_IRQ_INDEX
-#define MSI  VFIO_PCI_MSI_IRQ_INDEX
 #define MSIX VFIO_PCI_MSIX_IRQ_INDEX
 
-static const struct engine *arm(struct t *t, uint32_t irq, int *fd)
+struct bench {
+	const struct engine *e;
+	struct engine_run run;
+	uint32_t irq;
+	int fd;
+};
+
+static struct bench arm(struct t *t, uint32_t irq)
 {
-	const struct engine *e = engine_find(t);
+	struct bench b = { .e = engine_find(t), .irq = irq, .fd = case_eventfd(t) };
 
 	if (!case_irq(t, irq).count)
 		case_skip("irq index %u is not used", irq);
-	*fd = case_eventfd(t);
-	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, irq, 0, 1, fd));
-	return e;
+	b.run = engine_begin(t, b.e, NULL);
+	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, irq, 0, 1, &b.fd));
+	return b;
+}
+
+static struct bench arm_message(struct t *t)
+{
+	(void)engine_find(t);
+	return arm(t, engine_message_irq(t));
+}
+
+static void end(struct t *t, struct bench *b)
+{
+	engine_end(t, &b->run);
+	close(b->fd);
 }
 
 static void intx_fires_once(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, INTX, &fd);
+	struct bench b = arm(t, INTX);
 
-	e->raise(t);
-	case_wait(t, fd);
-	e->raise(t);
-	case_quiet(t, fd); /* AUTOMASKED: once, until it is unmasked */
-	e->ack(t);
+	b.e->raise(t);
+	case_wait(t, b.fd);
+	b.e->raise(t);
+	case_quiet(t, b.fd); /* AUTOMASKED: once, until it is unmasked */
+	b.e->ack(t);
 	CHECK_OK(t, vfk_irq_unmask(t->dev, INTX, 0, 1));
-	case_quiet(t, fd); /* the line is low */
-	e->raise(t);
-	case_wait(t, fd);
-	e->ack(t);
-	close(fd);
+	case_quiet(t, b.fd); /* the line is low */
+	b.e->raise(t);
+	case_wait(t, b.fd);
+	b.e->ack(t);
+	end(t, &b);
 }
 
 static void intx_unmask_while_high(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, INTX, &fd);
+	struct bench b = arm(t, INTX);
 
-	e->raise(t);
-	case_wait(t, fd);
+	b.e->raise(t);
+	case_wait(t, b.fd);
 	CHECK_OK(t, vfk_irq_unmask(t->dev, INTX, 0, 1));
-	case_wait(t, fd); /* still high: fires again */
-	e->ack(t);
+	case_wait(t, b.fd); /* still high: fires again */
+	b.e->ack(t);
 	CHECK_OK(t, vfk_irq_unmask(t->dev, INTX, 0, 1));
-	case_quiet(t, fd);
-	close(fd);
+	case_quiet(t, b.fd);
+	end(t, &b);
 }
 
 static void intx_masked_by_caller(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, INTX, &fd);
+	struct bench b = arm(t, INTX);
 
 	CHECK_OK(t, vfk_irq_mask(t->dev, INTX, 0, 1));
-	e->raise(t);
-	case_quiet(t, fd);
+	b.e->raise(t);
+	case_quiet(t, b.fd);
 	CHECK_OK(t, vfk_irq_unmask(t->dev, INTX, 0, 1));
-	case_wait(t, fd);
-	e->ack(t);
-	close(fd);
+	case_wait(t, b.fd);
+	b.e->ack(t);
+	end(t, &b);
 }
 
 static void intx_disabled_in_command(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, INTX, &fd);
+	struct bench b = arm(t, INTX);
 
 	case_command(t, 0, PCI_COMMAND_INTX_DISABLE);
-	e->raise(t);
-	case_quiet(t, fd);
+	b.e->raise(t);
+	case_quiet(t, b.fd);
 	case_command(t, PCI_COMMAND_INTX_DISABLE, 0);
-	case_wait(t, fd);
-	e->ack(t);
-	close(fd);
+	case_wait(t, b.fd);
+	b.e->ack(t);
+	end(t, &b);
 }
 
 static void intx_resample(struct t *t)
 {
-	int fd, unmask = case_eventfd(t), ret;
-	const struct engine *e = arm(t, INTX, &fd);
+	int unmask = case_eventfd(t), ret;
+	struct bench b = arm(t, INTX);
 	uint64_t one = 1;
 
 	ret = vfk_irq_set_unmask_eventfd(t->dev, INTX, 0, unmask);
 	if (ret == -ENOTSUP)
 		case_skip("no unmask eventfd");
 	CHECK_OK(t, ret);
-	e->raise(t);
-	case_wait(t, fd);
+	b.e->raise(t);
+	case_wait(t, b.fd);
 	CHECK_EQ(t, write(unmask, &one, 8), 8);
-	case_wait(t, fd); /* still high */
-	e->ack(t);
+	case_wait(t, b.fd); /* still high */
+	b.e->ack(t);
 	CHECK_EQ(t, write(unmask, &one, 8), 8);
-	case_quiet(t, fd);
+	case_quiet(t, b.fd);
 	CHECK_OK(t, vfk_irq_set_unmask_eventfd(t->dev, INTX, 0, -1));
 	close(unmask);
-	close(fd);
+	end(t, &b);
 }
 
 static void msi_fires(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, MSI, &fd);
+	struct bench b = arm_message(t);
 
 	for (int i = 0; i < 3; i++) {
-		e->raise(t);
-		case_wait(t, fd);
-		e->ack(t);
+		b.e->raise(t);
+		case_wait(t, b.fd);
+		b.e->ack(t);
 	}
-	case_quiet(t, fd);
-	close(fd);
+	case_quiet(t, b.fd);
+	end(t, &b);
 }
 
 static void msi_disabled_is_silent(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, MSI, &fd);
+	struct bench b = arm_message(t);
 
-	CHECK_OK(t, vfk_irq_disable(t->dev, MSI));
-	e->raise(t);
-	case_quiet(t, fd);
-	e->ack(t);
-	close(fd);
+	CHECK_OK(t, vfk_irq_disable(t->dev, b.irq));
+	b.e->raise(t);
+	case_quiet(t, b.fd);
+	b.e->ack(t);
+	end(t, &b);
 }
 
 /* As many as a process of the usual limit has descriptors for, twice where the device is in the same one. */
@@ -188,20 +200,19 @@ static void notifiers_fire(struct t *t)
 
 static void reset_drops_intx(struct t *t)
 {
-	int fd;
-	const struct engine *e = arm(t, INTX, &fd);
+	struct bench b = arm(t, INTX);
 
 	if (!(vfk_device_flags(t->dev) & VFIO_DEVICE_FLAGS_RESET))
 		case_skip("the device has no reset");
-	e->raise(t);
-	case_wait(t, fd);
+	b.e->raise(t);
+	case_wait(t, b.fd);
 	CHECK_OK(t, vfk_device_reset(t->dev));
 	CHECK_OK(t, vfk_irq_unmask(t->dev, INTX, 0, 1));
-	case_quiet(t, fd);
-	e->raise(t);
-	case_wait(t, fd);
-	e->ack(t);
-	close(fd);
+	case_quiet(t, b.fd);
+	b.e->raise(t);
+	case_wait(t, b.fd);
+	b.e->ack(t);
+	end(t, &b);
 }
 
 const struct vfk_case vfk_cases_engine_irq[] = {

@@ -191,9 +191,10 @@ static void threads_wait_and_access(struct t *t)
 {
 	const struct engine *e = engine_find(t);
 	struct waiter w = { .t = t, .fd = case_eventfd(t) };
+	struct engine_run run = engine_begin(t, e, NULL);
 	pthread_t thread;
 
-	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &w.fd));
+	CHECK_OK(t, vfk_irq_set_eventfds(t->dev, engine_message_irq(t), 0, 1, &w.fd));
 	CHECK_OK(t, pthread_create(&thread, NULL, wait_for_irq, &w));
 	for (int i = 0; i < ROUNDS; i++)
 		(void)case_get(t, e->bar, e->scratch, 4);
@@ -201,6 +202,7 @@ static void threads_wait_and_access(struct t *t)
 	pthread_join(thread, NULL);
 	CHECK_EQ(t, w.got, 1);
 	e->ack(t);
+	engine_end(t, &run);
 	close(w.fd);
 }
 

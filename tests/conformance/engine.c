@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * engine.c - the devices that the suite can drive.
+ * engine.c - the devices that the suite can drive; nvme has a file of its own.
  *
  * edu: QEMU documentation, "EDU device": registers at 0x04 (liveness, reads back inverted), 0x60 (raise), 0x64
  * (acknowledge), 0x80 to 0x98 (DMA source, destination, count, command), its buffer at 0x40000.
@@ -8,6 +8,7 @@
  * testdev: models/testdev_regs.c.
  */
 #include "engine.h"
+#include "engine_nvme.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -104,38 +105,39 @@ static uint32_t same(uint32_t v)
 	return v;
 }
 
-static const struct engine engines[] = {
-	{
-		.vendor = 0x1234,
-		.device = 0x11e8,
-		.bar = 0,
-		.scratch = 0x04,
-		.scratch_reads = invert,
-		.dma_bits = 28,
-		.max_copy = 2048, /* QEMU 7.2's aborts on the whole buffer */
-		.raise = edu_raise,
-		.ack = edu_ack,
-		.start_in = edu_start_in,
-		.start_out = edu_start_out,
-		.done = edu_done,
-	},
-	{
-		.vendor = 0x1234,
-		.device = 0x11e9,
-		.bar = 0,
-		.scratch = 0x0c,
-		.scratch_reads = same,
-		.dma_bits = 64,
-		.max_copy = 4096,
-		.raise = testdev_raise,
-		.ack = testdev_ack,
-		.raise_vector = testdev_raise_vector,
-		.notify = testdev_notify,
-		.start_in = testdev_start_in,
-		.start_out = testdev_start_out,
-		.done = testdev_done,
-	},
+static const struct engine edu = {
+	.vendor = 0x1234,
+	.device = 0x11e8,
+	.bar = 0,
+	.scratch = 0x04,
+	.scratch_reads = invert,
+	.dma_bits = 28,
+	.max_copy = 2048, /* QEMU 7.2's aborts on the whole buffer */
+	.raise = edu_raise,
+	.ack = edu_ack,
+	.start_in = edu_start_in,
+	.start_out = edu_start_out,
+	.done = edu_done,
 };
+
+static const struct engine testdev = {
+	.vendor = 0x1234,
+	.device = 0x11e9,
+	.bar = 0,
+	.scratch = 0x0c,
+	.scratch_reads = same,
+	.dma_bits = 64,
+	.max_copy = 4096,
+	.raise = testdev_raise,
+	.ack = testdev_ack,
+	.raise_vector = testdev_raise_vector,
+	.notify = testdev_notify,
+	.start_in = testdev_start_in,
+	.start_out = testdev_start_out,
+	.done = testdev_done,
+};
+
+static const struct engine *const engines[] = { &edu, &testdev, &vfk_engine_nvme };
 
 const struct engine *engine_known(struct t *t)
 {
@@ -146,8 +148,8 @@ const struct engine *engine_known(struct t *t)
 	vendor = (uint16_t)case_get(t, CONFIG, PCI_VENDOR_ID, 2);
 	device = (uint16_t)case_get(t, CONFIG, PCI_DEVICE_ID, 2);
 	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
-		if (engines[i].vendor == vendor && engines[i].device == device)
-			return &engines[i];
+		if (engines[i]->vendor == vendor && engines[i]->device == device)
+			return engines[i];
 	}
 	return NULL;
 }
@@ -167,7 +169,43 @@ const struct engine *engine_find(struct t *t)
 	return e;
 }
 
-static void wait_done(struct t *t, const struct engine *e)
+struct engine_run engine_begin(struct t *t, const struct engine *e, struct vfk_dma_space *space)
+{
+	struct engine_run run = { .e = e };
+	int ret;
+
+	if (!e->begin)
+		return run;
+	if (!space) {
+		CHECK_OK(t, vfk_dma_space_create(&run.own));
+		ret = vfk_device_attach_dma(t->dev, run.own);
+		CHECK_OK(t, ret);
+		space = run.own;
+	}
+	e->begin(t, space);
+	return run;
+}
+
+void engine_end(struct t *t, struct engine_run *run)
+{
+	if (run->e->end)
+		run->e->end(t);
+	if (!run->own)
+		return;
+	CHECK_OK(t, vfk_device_detach_dma(t->dev));
+	CHECK_OK(t, vfk_dma_space_destroy(run->own));
+}
+
+uint32_t engine_message_irq(struct t *t)
+{
+	if (case_irq(t, VFIO_PCI_MSI_IRQ_INDEX).count)
+		return VFIO_PCI_MSI_IRQ_INDEX;
+	if (!case_irq(t, VFIO_PCI_MSIX_IRQ_INDEX).count)
+		case_skip("the device has no interrupts by message");
+	return VFIO_PCI_MSIX_IRQ_INDEX;
+}
+
+void engine_wait(struct t *t, const struct engine *e)
 {
 	uint64_t end = case_now_ms() + 5000;
 
@@ -185,11 +223,11 @@ static void wait_done(struct t *t, const struct engine *e)
 void engine_in(struct t *t, const struct engine *e, uint64_t src, size_t len)
 {
 	e->start_in(t, src, len);
-	wait_done(t, e);
+	engine_wait(t, e);
 }
 
 void engine_out(struct t *t, const struct engine *e, uint64_t dst, size_t len)
 {
 	e->start_out(t, dst, len);
-	wait_done(t, e);
+	engine_wait(t, e);
 }
