@@ -84,6 +84,17 @@ def with_iommu(machine):
     machine.parameters.append("vfio_pci.enable_sriov=1")
 
 
+def cards(machine):
+    """The devices of several makes that the whole suite is run on; the suites take their time."""
+    machine.iommu = True
+    machine.memory = 512
+    builder = Builder(machine)
+    builder.add("edu", _edu())
+    builder.nvme()
+    builder.add("igb", "igb")
+    builder.add("e1000e", "e1000e")
+
+
 def without_iommu(machine):
     """No IOMMU, so no interrupt remapping either: one vector of multiple-message MSI is granted.
 
@@ -116,7 +127,8 @@ def stock(machine):
     builder.nvme()
 
 
-MACHINES = {"iommu": with_iommu, "noiommu": without_iommu, "broker": broker, "stock": stock}
+MACHINES = {"iommu": with_iommu, "cards": cards, "noiommu": without_iommu, "broker": broker,
+            "stock": stock}
 
 
 def make(name, folder, kernel, qemu):
