@@ -95,7 +95,9 @@ VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
  * the client's answer, within timeout_ms.
  *
  * Returns the number of things done, 0 if there was nothing; -ENOTCONN when the only client is gone and no socket
- * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so); another -errno, at each call
+ * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so), -ENODEV also when the kernel
+ * asks for it back (the device-request interrupt, where the client does not listen to it itself): close the server and the
+ * device then, the kernel waits for that; another -errno, at each call
  * from then on, when a client went and left hardware that could not be made quiet or reset: no other client gets it.
  *
  * Threads: one at a time.

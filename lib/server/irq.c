@@ -69,7 +69,7 @@ int vfki_handle_set_irqs(struct vfki_session *s, struct vfki_command *cmd, struc
 	if (!set)
 		return vfki_err(-ENOMEM, "set_irqs: no memory for %u vectors", req.set.count);
 	vfki_wire_irq_to_kernel(&req, cmd->fds, set);
-	ret = vfk_device_set_irqs(s->dev, set);
+	ret = vfki_recall_set_irqs(&s->recall, set);
 	free(set);
 	return ret > 0 ? granted(s, a, ret) : ret;
 }

@@ -27,6 +27,7 @@ enum source {
 	SOURCE_CLIENT,
 	SOURCE_WAKE,
 	SOURCE_DEVICE,
+	SOURCE_RECALL,
 	SOURCE_TIMER,
 	SOURCE_REFUSAL,
 	SOURCE_END = SOURCE_REFUSAL + VFKI_REFUSALS_MAX,
@@ -229,19 +230,38 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 
 /* ---- the device ---- */
 
-static int dispatch_device(struct vfk_server *s, uint64_t now)
+/* With this thread's text as the reason; returns @err. */
+static int lose_device(struct vfk_server *s, int err, uint64_t now)
 {
 	char why[256];
+
+	snprintf(why, sizeof(why), "%s", vfk_error());
+	s->dead = err;
+	if (s->polled)
+		end_client(s, err, now);
+	return vfki_err(err, "%s", why);
+}
+
+static int dispatch_device(struct vfk_server *s, uint64_t now)
+{
 	int ret = vfk_device_dispatch(s->dev);
 
 	if (ret >= 0)
 		return ret;
-	snprintf(why, sizeof(why), "%s", vfk_error());
-	s->dead = ret;
 	watch(s, EPOLL_CTL_DEL, vfk_device_poll_fd(s->dev), 0, 0);
-	if (s->polled)
-		end_client(s, ret, now);
-	return vfki_err(ret, "%s", why);
+	return lose_device(s, ret, now);
+}
+
+static int answer_recall(struct vfk_server *s, uint64_t now)
+{
+	if (!vfki_recall_came(&s->session.recall))
+		return 0;
+	return lose_device(s,
+			   vfki_err(-ENODEV,
+				    "%s: the kernel asks for the device back, which is unplugged "
+				    "or unbound",
+				    vfk_device_name(s->dev)),
+			   now);
 }
 
 /* ---- the loop ---- */
@@ -281,6 +301,11 @@ static int run(struct vfk_server *s, uint32_t ready, bool hung_up, uint64_t now)
 		if (ret < 0)
 			return ret;
 		done += ret;
+	}
+	if (ready & 1u << SOURCE_RECALL) {
+		ret = answer_recall(s, now);
+		if (ret < 0)
+			return ret;
 	}
 	if (ready & (1u << SOURCE_TIMER | 1u << SOURCE_DEVICE))
 		done += settle(s, vfki_session_tick(&s->session, now), now);
@@ -367,6 +392,13 @@ void vfki_loop_fini(struct vfk_server *s)
 {
 	vfki_fd_close(s->timer_fd);
 	vfki_fd_close(s->epoll_fd);
+}
+
+int vfki_loop_watch_recall(struct vfk_server *s)
+{
+	int fd = s->session.recall.fd;
+
+	return fd < 0 ? 0 : watch(s, EPOLL_CTL_ADD, fd, EPOLLIN, SOURCE_RECALL);
 }
 
 int vfki_loop_listen(struct vfk_server *s)

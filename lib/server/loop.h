@@ -39,6 +39,9 @@ struct vfk_server {
 int vfki_loop_init(struct vfk_server *s);
 void vfki_loop_fini(struct vfk_server *s);
 
+/* Listens to what the kernel says of the device; the session was made. Returns 0; -ENOMEM, with a text. */
+int vfki_loop_watch_recall(struct vfk_server *s);
+
 /* A listening socket was put into s->listener. Returns 0; -ENOMEM, with a text, when it cannot be polled. */
 int vfki_loop_listen(struct vfk_server *s);
 

@@ -89,9 +89,14 @@ static int create(struct vfk_device *dev, const struct vfk_server_opts *o, struc
 	ret = vfki_session_init(&s->session, dev, &limits);
 	if (ret)
 		goto close_loop;
+	ret = vfki_loop_watch_recall(s);
+	if (ret)
+		goto end_session;
 	*out = s;
 	return 0;
 
+end_session:
+	vfki_session_fini(&s->session);
 close_loop:
 	vfki_loop_fini(s);
 free_server:

@@ -91,8 +91,13 @@ int vfki_session_init(struct vfki_session *s, struct vfk_device *dev,
 	ret = attach(s);
 	if (ret)
 		goto destroy_space;
+	ret = vfki_recall_init(&s->recall, dev, s->hardware);
+	if (ret)
+		goto detach;
 	return 0;
 
+detach:
+	vfk_device_detach_dma(dev);
 destroy_space:
 	vfk_dma_space_destroy(s->space);
 free_memory:
@@ -103,6 +108,7 @@ free_memory:
 
 void vfki_session_fini(struct vfki_session *s)
 {
+	vfki_recall_fini(&s->recall);
 	vfk_device_detach_dma(s->dev);
 	vfk_dma_space_destroy(s->space);
 	vfki_windows_fini(&s->windows);
@@ -255,6 +261,7 @@ static void stop_device(struct vfki_session *s, bool used)
 	ret = handover ? vfki_handover_reset(s->dev) : 0;
 	if (ret && !s->spoiled && !(ret == -ENOTSUP && s->limits.flags & VFK_SERVER_WITHOUT_RESET))
 		spoil(s, ret);
+	vfki_recall_again(&s->recall);
 }
 
 void vfki_session_end(struct vfki_session *s, int err, uint64_t now)

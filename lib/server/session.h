@@ -16,6 +16,7 @@
 #include "lib/connection/connection.h"
 #include "lib/wire/dma_map.h"
 #include "lib/wire/version.h"
+#include "recall.h"
 #include "window.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -66,9 +67,10 @@ struct vfki_session {
 	struct vfk_dma_space *space;
 	struct vfki_limits limits;
 	struct vfki_shape shape;
-	uint8_t *buf;	     /* for replies */
-	size_t buf_size;     /* at least limits.max_xfer and VFKI_WIRE_MAX_INFO */
-	bool hardware;	     /* what a client leaves in it must not meet the next one */
+	uint8_t *buf;	 /* for replies */
+	size_t buf_size; /* at least limits.max_xfer and VFKI_WIRE_MAX_INFO */
+	bool hardware;	 /* what a client leaves in it must not meet the next one */
+	struct vfki_recall recall;
 	int spoiled;	     /* the -errno for which no further client gets it; 0 */
 	char spoilt_by[256]; /* its text */
 

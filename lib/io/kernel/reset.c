@@ -30,6 +30,9 @@ int vfki_kernel_reset(struct vfk_io *io)
 	struct vfki_kernel *k = vfki_kernel_of(io);
 	int ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_RESET, NULL);
 
+	if (ret == -EAGAIN) /* the kernel only tries to lock it */
+		return vfki_err(ret, "reset: the device is being unbound from its driver, or reset "
+				     "with others; if it stays, try again");
 	if (ret < 0)
 		return vfki_err_sys(ret, "reset");
 	vfki_kernel_end_stream(k); /* the device is in the state RUNNING again */

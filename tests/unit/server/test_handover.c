@@ -356,6 +356,112 @@ static void unknown_flags(void **state)
 	get(f, CONFIG, PCI_COMMAND, 2);
 }
 
+#define REQUEST VFIO_PCI_REQ_IRQ_INDEX
+
+/* As the kernel does. */
+static int ask_for_it(struct fixture *f)
+{
+	return vfk_irq_trigger(f->dev, REQUEST, 0, 1);
+}
+
+/* Arms it for the client, with @fd; -1 disarms it. Returns as rig_ask(). */
+static int listen_to_requests(struct fixture *f, int fd)
+{
+	uint32_t set[5] = { 20, VFIO_IRQ_SET_ACTION_TRIGGER, REQUEST, 0, fd >= 0 };
+
+	set[1] |= fd >= 0 ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE;
+	return rig_ask_fds(&f->rig, CMD_SET_IRQS, set, sizeof(set), &fd, fd >= 0);
+}
+
+static void recalled(struct fixture *f)
+{
+	assert_int_equal(ask_for_it(f), 0);
+	rig_pump(&f->rig, 0);
+	assert_int_equal(f->rig.result, -ENODEV);
+	assert_int_equal(vfk_server_dispatch(f->rig.server), -ENODEV);
+}
+
+static void recalled_without_a_client(void **state)
+{
+	struct fixture *f = *state;
+
+	serve(f, 0);
+	recalled(f);
+}
+
+static void recalled_from_a_client_that_does_not_listen(void **state)
+{
+	struct fixture *f = *state;
+
+	serve(f, 0);
+	come(f);
+	use(f);
+	recalled(f);
+	assert_int_equal(f->rig.disconnected, 1);
+	assert_non_null(strstr(f->rig.text, "asks for the device back"));
+	assert_false(is_master(f));
+	assert_true(rig_closed(&f->rig));
+}
+
+/* It is the client's then to let go; after that, the server's. */
+static void recalled_from_a_client_that_listens(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct fixture *f = *state;
+	uint64_t count = 0;
+
+	serve(f, 0);
+	come(f);
+	assert_int_equal(listen_to_requests(f, fd), 0);
+	assert_int_equal(ask_for_it(f), 0);
+	rig_pump(&f->rig, 0);
+	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(f->rig.result, 0);
+	assert_true(vfk_server_has_client(f->rig.server));
+	go(f);
+	recalled(f);
+	assert_int_equal(read(fd, &count, sizeof(count)), -1);
+	close(fd);
+}
+
+static void recalled_from_a_client_that_listens_no_more(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct fixture *f = *state;
+
+	serve(f, 0);
+	come(f);
+	assert_int_equal(listen_to_requests(f, fd), 0);
+	assert_int_equal(listen_to_requests(f, -1), 0);
+	recalled(f);
+	close(fd);
+}
+
+/* What the server listens with is not the client's to signal, or to take away. */
+static void a_client_cannot_recall(void **state)
+{
+	uint32_t set[5] = { 20, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, REQUEST, 0,
+			    1 };
+	struct fixture *f = *state;
+
+	serve(f, 0);
+	come(f);
+	assert_int_equal(rig_ask(&f->rig, CMD_SET_IRQS, set, sizeof(set)), EINVAL);
+	rig_pump(&f->rig, 0);
+	assert_int_equal(f->rig.result, 0);
+	(void)listen_to_requests(f, -1);
+	recalled(f);
+}
+
+static void a_model_is_not_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	backend(f)->flags = 0;
+	serve(f, 0);
+	assert_int_equal(ask_for_it(f), -EINVAL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -373,6 +479,12 @@ int main(void)
 		CASE(closing_the_server),
 		CASE(without_an_iommu),
 		CASE(unknown_flags),
+		CASE(recalled_without_a_client),
+		CASE(recalled_from_a_client_that_does_not_listen),
+		CASE(recalled_from_a_client_that_listens),
+		CASE(recalled_from_a_client_that_listens_no_more),
+		CASE(a_client_cannot_recall),
+		CASE(a_model_is_not_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
