@@ -42,9 +42,11 @@ struct vfki_kernel {
 	struct vfki_group *group;      /* NULL: a cdev, or a device_fd that came alone */
 	struct vfki_kernel_dma dma;    /* none: io.dma is NULL */
 	bool noiommu;
+	bool mediated;		  /* not of a bus that resets it when it is closed */
 	uint32_t dev_id;	  /* iommufd's; 0 by group */
-	pthread_mutex_t mig_lock; /* guards mig_fd, also while it is read or written */
+	pthread_mutex_t mig_lock; /* guards mig_fd, also while it is read or written, and mig_state */
 	int mig_fd;		  /* the stream of the present migration state; -1: none */
+	uint32_t mig_state; /* that it was last put into; VFIO_DEVICE_STATE_RUNNING when it was not */
 	/* from vfki_kernel_set_opts() until open returns */
 	const struct vfk_kernel_opts *given;
 	struct vfk_io *share;
@@ -117,8 +119,10 @@ int vfki_kernel_device_feature(struct vfk_io *io, struct vfio_device_feature *fe
 int vfki_kernel_set_mig_state(struct vfki_kernel *k, struct vfio_device_feature *feature);
 ssize_t vfki_kernel_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t vfki_kernel_mig_write(struct vfk_io *io, const void *buf, size_t len);
-/* The stream ends: the device was reset, or is closed. */
+/* The stream ends: the device was reset. */
 void vfki_kernel_end_stream(struct vfki_kernel *k);
+/* The device is about to be closed: it is left as it was found, running. Its DMA is off already. */
+void vfki_kernel_end_migration(struct vfki_kernel *k);
 
 /* reset.c */
 int vfki_kernel_reset(struct vfk_io *io);

@@ -210,6 +210,7 @@ static int enter(struct vfki_kernel *k, const struct vfk_kernel_opts *opts)
 	if (!ret)
 		ret = find_way(how);
 	k->noiommu = how->target.noiommu;
+	k->mediated = *how->target.sysfs && !how->target.pci;
 	if (ret >= 0)
 		ret = ret == WAY_CDEV ? vfki_kernel_open_cdev(k, how) :
 					vfki_kernel_open_group(k, how);
@@ -249,6 +250,7 @@ static int kernel_open(struct vfk_io *io, const struct vfk_uri *uri,
 	(void)unused; /* there is no peer to wait for */
 	k->device = -1;
 	k->mig_fd = -1;
+	k->mig_state = VFIO_DEVICE_STATE_RUNNING;
 	if (!ret)
 		ret = enter(k, given ? given : &opts);
 	k->given = NULL;
@@ -273,7 +275,8 @@ static void kernel_close(struct vfk_io *io)
 	struct vfki_kernel *k = vfki_kernel_of(io);
 
 	vfki_kernel_disarm_all(k);
-	vfki_kernel_end_stream(k);
+	vfki_kernel_dma_fini(&k->dma);
+	vfki_kernel_end_migration(k);
 	leave(k);
 	vfki_kernel_forget(k);
 	pthread_mutex_destroy(&k->mig_lock);

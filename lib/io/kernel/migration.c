@@ -9,6 +9,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/vfio_compat.h"
 #include "lib/io/kernel/instance.h"
+#include <string.h>
 #include <unistd.h>
 
 /* Which states go on with the stream of the one before (enum vfio_device_mig_state of <linux/vfio.h>). */
@@ -18,17 +19,52 @@ static bool has_stream(uint32_t state)
 	       state == VFKI_DEVICE_STATE_PRE_COPY || state == VFKI_DEVICE_STATE_PRE_COPY_P2P;
 }
 
-static void replace_stream(struct vfki_kernel *k, int fd)
+/* @fd: of the new state; -1: it has none of its own. */
+static void entered(struct vfki_kernel *k, uint32_t state, int fd)
 {
 	pthread_mutex_lock(&k->mig_lock);
-	vfki_fd_close(k->mig_fd);
-	k->mig_fd = fd;
+	if (fd >= 0 || !has_stream(state)) {
+		vfki_fd_close(k->mig_fd);
+		k->mig_fd = fd;
+	}
+	k->mig_state = state;
 	pthread_mutex_unlock(&k->mig_lock);
 }
 
 void vfki_kernel_end_stream(struct vfki_kernel *k)
 {
-	replace_stream(k, -1);
+	entered(k, VFIO_DEVICE_STATE_RUNNING, -1);
+}
+
+static int ask_for_running(struct vfki_kernel *k)
+{
+	union {
+		struct vfio_device_feature head;
+		uint8_t room[sizeof(struct vfio_device_feature) +
+			     sizeof(struct vfio_device_feature_mig_state)];
+	} f = { .head = { .argsz = sizeof(f),
+			  .flags = VFIO_DEVICE_FEATURE_SET |
+				   VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
+	const struct vfio_device_feature_mig_state state = {
+		.device_state = VFIO_DEVICE_STATE_RUNNING,
+		.data_fd = -1,
+	};
+
+	memcpy(f.room + sizeof(f.head), &state, sizeof(state));
+	return vfki_kernel_ioctl(k->device, VFIO_DEVICE_FEATURE, &f);
+}
+
+void vfki_kernel_end_migration(struct vfki_kernel *k)
+{
+	uint32_t state = k->mig_state;
+
+	vfki_kernel_end_stream(k);
+	/* the kernel resets what is on a bus, which would do DMA until then if it ran */
+	if (state == VFIO_DEVICE_STATE_RUNNING || !k->mediated)
+		return;
+	/* refused after half a stream, and in the state of an error */
+	if (ask_for_running(k) < 0)
+		(void)vfki_kernel_ioctl(k->device, VFIO_DEVICE_RESET, NULL);
 }
 
 int vfki_kernel_set_mig_state(struct vfki_kernel *k, struct vfio_device_feature *f)
@@ -40,12 +76,9 @@ int vfki_kernel_set_mig_state(struct vfki_kernel *k, struct vfio_device_feature 
 	ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_FEATURE, f);
 	if (ret < 0)
 		return vfki_err_sys(ret, "migration state %u", state->device_state);
-	if (state->data_fd >= 0) {
+	if (state->data_fd >= 0)
 		(void)vfki_fd_set_cloexec(state->data_fd);
-		replace_stream(k, state->data_fd);
-	} else if (!has_stream(state->device_state)) {
-		replace_stream(k, -1);
-	}
+	entered(k, state->device_state, state->data_fd);
 	state->data_fd = -1;
 	return 0;
 }

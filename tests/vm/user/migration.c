@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 		return 1;
 	states(dev);
 	round_trip(dev);
-	/* with a stream that nobody reads; mtty keeps its state when it is closed */
+	/* with a stream that nobody reads; mtty itself keeps its state when it is closed */
 	said(set_state(dev, VFIO_DEVICE_STATE_STOP_COPY), 0, "it is stopped once more");
 	vfk_device_close(dev);
 	ret = vfk_device_open(argv[1], NULL, &dev);
@@ -121,7 +121,15 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		return 1;
 	said(vfk_device_mig_read(dev, saved, 1), -EINVAL, "its stream is gone");
-	said(set_state(dev, VFIO_DEVICE_STATE_RUNNING), 0, "and it runs again");
+	said(get_state(dev), VFIO_DEVICE_STATE_RUNNING, "and it runs again");
+	said(set_state(dev, VFIO_DEVICE_STATE_RESUMING), 0, "it awaits a state");
+	said(vfk_device_mig_write(dev, "nonsense", 8), 8, "is given half of one");
+	vfk_device_close(dev);
+	ret = vfk_device_open(argv[1], NULL, &dev);
+	said(ret, 0, "closed and opened");
+	if (ret < 0)
+		return 1;
+	said(get_state(dev), VFIO_DEVICE_STATE_RUNNING, "it runs");
 	vfk_device_close(dev);
 	return 0;
 }
