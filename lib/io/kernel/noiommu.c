@@ -28,6 +28,10 @@
 
 #define MAX_MAPS 65535
 
+/* Linux 5.14, asm-generic/mman-common.h; the C library's header may be older */
+#define VFKI_MADV_POPULATE_READ	 22
+#define VFKI_MADV_POPULATE_WRITE 23
+
 /* ---- by IOAS ---- */
 
 static int ioas_address(struct vfki_iommu *i, const char *name, const struct vfki_iommu_entry *e,
@@ -111,6 +115,27 @@ static int page_address(struct vfki_iommu *i, const char *name, const struct vfk
 				    addr);
 }
 
+/*
+ * So that every page is somewhere, the program's own copy where it may write. No lock is taken: of hugetlbfs there is no
+ * need for one, and of other memory, which is refused after this, it might be the program's.
+ */
+static int bring_in(const struct vfki_iommu_entry *e)
+{
+	size_t length = (size_t)vfki_iommu_entry_length(e);
+
+	if (!madvise(e->m.vaddr, length, VFKI_MADV_POPULATE_WRITE))
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (!(e->m.prot & VFK_DMA_WRITE) && !madvise(e->m.vaddr, length, VFKI_MADV_POPULATE_READ))
+		return 0;
+	/* Linux before 5.14 */
+	if (mlock(e->m.vaddr, length))
+		return -errno;
+	munlock(e->m.vaddr, length);
+	return 0;
+}
+
 static int page_map(struct vfki_iommu *i, const struct vfki_kernel_dma *dma,
 		    struct vfki_iommu_entry *e)
 {
@@ -120,19 +145,13 @@ static int page_map(struct vfki_iommu *i, const struct vfki_kernel_dma *dma,
 	(void)i;
 	if (ret < 0)
 		return ret;
-	/* brings the pages in; of hugetlbfs nothing is counted as locked, or must be unlocked */
-	if (mlock(e->m.vaddr, (size_t)length))
-		return vfki_iommu_refusal(i, dma->name, e, errno == ENOMEM ? -ENOMEM : -EFAULT);
+	ret = bring_in(e);
+	if (ret < 0)
+		return vfki_iommu_refusal(i, dma->name, e, ret == -ENOMEM ? ret : -EFAULT);
 	ret = vfki_pagemap_check_huge(dma->name, e->m.vaddr, length);
 	if (ret < 0)
-		goto unlock;
-	ret = page_address(i, dma->name, e, e->m.first, length, &e->addr);
-	if (ret < 0)
-		goto unlock;
-	return 0;
-unlock:
-	munlock(e->m.vaddr, (size_t)length);
-	return ret;
+		return ret;
+	return page_address(i, dma->name, e, e->m.first, length, &e->addr);
 }
 
 /* Huge pages stay as they are until their owner unmaps them. */

@@ -152,6 +152,19 @@ static void nothing_is_chosen(void)
 	said(vfk_dma_dirty_start(edu.space, PAGE), -ENOTSUP, "nobody knows what is written");
 }
 
+static long locked_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	long kib = -1;
+
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "VmLck: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
 static void own_memory(void)
 {
 	struct vfk_dma_mapping m = mapping(memory, -1);
@@ -162,6 +175,10 @@ static void own_memory(void)
 	if (way == PAGES) {
 		said(ret, -ENOTSUP, "memory that the kernel may move is refused");
 		says("huge pages");
+		said(mlock(memory, SIZE), 0, "it is locked");
+		said(vfk_dma_map_any(edu.space, &m, &iova, &addr), -ENOTSUP, "is refused, too");
+		said(locked_kib(), (long)(SIZE / 1024), "and is locked as before");
+		said(munlock(memory, SIZE), 0, "until it is unlocked");
 		return;
 	}
 	said(ret, 0, "ordinary memory is pinned");
