@@ -207,11 +207,11 @@ static int bind_and_attach(struct vfki_kernel *k, const struct vfki_kernel_how *
 int vfki_kernel_open_cdev(struct vfki_kernel *k, const struct vfki_kernel_how *how)
 {
 	const struct vfk_kernel_opts *o = how->opts;
-	int ret, told, device = get_device(how);
+	int ret, device = get_device(how);
 
 	if (device < 0)
 		return device;
-	ret = told = vfki_kernel_tell_kvm(how, device);
+	ret = vfki_kernel_tell_kvm(k, how, device);
 	if (ret < 0)
 		goto close_device;
 	if (o->device_fd >= 0 && is_bound(device)) {
@@ -225,7 +225,7 @@ int vfki_kernel_open_cdev(struct vfki_kernel *k, const struct vfki_kernel_how *h
 	k->device = device;
 	return 0;
 untell_kvm:
-	vfki_kernel_untell_kvm(how, device, told);
+	vfki_kernel_untell_kvm(k, o, device);
 close_device:
 	vfki_fd_close(device);
 	return ret;

@@ -287,11 +287,11 @@ static int open_in_group(struct vfki_kernel *k, const struct vfki_kernel_how *ho
 			 struct vfki_group *g)
 {
 	struct vfki_iommu *iommu;
-	int fd, told, ret = get_iommu(k, how, g, &iommu);
+	int fd, ret = get_iommu(k, how, g, &iommu);
 
 	if (ret < 0)
 		return ret;
-	ret = told = vfki_kernel_tell_kvm(how, g->fd);
+	ret = vfki_kernel_tell_kvm(k, how, g->fd);
 	if (ret < 0)
 		goto put_iommu;
 	ret = fd = get_device(g, how);
@@ -305,7 +305,7 @@ static int open_in_group(struct vfki_kernel *k, const struct vfki_kernel_how *ho
 close_device:
 	vfki_fd_close(fd);
 untell_kvm:
-	vfki_kernel_untell_kvm(how, g->fd, told);
+	vfki_kernel_untell_kvm(k, how->opts, g->fd);
 put_iommu:
 	vfki_iommu_put(iommu);
 	return ret;

@@ -47,7 +47,8 @@ struct vfki_kernel {
 	pthread_mutex_t mig_lock; /* guards mig_fd, also while it is read or written, and mig_state */
 	int mig_fd;		  /* the stream of the present migration state; -1: none */
 	uint32_t mig_state; /* that it was last put into; VFIO_DEVICE_STATE_RUNNING when it was not */
-	/* from vfki_kernel_set_opts() until open returns */
+	/* until open returns: KVM was told of the group or device; and what vfki_kernel_set_opts() was given */
+	bool told_kvm;
 	const struct vfk_kernel_opts *given;
 	struct vfk_io *share;
 };
@@ -80,11 +81,11 @@ int vfki_kernel_ioctl_value(int fd, unsigned long request, unsigned long value);
 int vfki_kernel_cannot_open(int err, const char *path, const char *module);
 
 /*
- * kernel.c: tells KVM of @file, a group or device, before the device is in use, if that was asked for. Returns 1 when it
- * was told, 0, or -errno with a text; and takes it back, when the open fails after all.
+ * kernel.c: tells KVM of @file, a group or device, before the device is in use, if that was asked for. Returns 0, or -errno
+ * with a text; and takes it back, when the open fails after all.
  */
-int vfki_kernel_tell_kvm(const struct vfki_kernel_how *how, int file);
-void vfki_kernel_untell_kvm(const struct vfki_kernel_how *how, int file, int told);
+int vfki_kernel_tell_kvm(struct vfki_kernel *k, const struct vfki_kernel_how *how, int file);
+void vfki_kernel_untell_kvm(struct vfki_kernel *k, const struct vfk_kernel_opts *opts, int file);
 
 /*
  * group.c, cdev.c: open the device, or take what was handed in, and make its DMA handle. On success device, dma and what

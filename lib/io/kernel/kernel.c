@@ -74,7 +74,7 @@ void vfki_kernel_set_opts(struct vfk_io *io, const struct vfk_kernel_opts *opts,
 	k->share = share;
 }
 
-int vfki_kernel_tell_kvm(const struct vfki_kernel_how *how, int file)
+int vfki_kernel_tell_kvm(struct vfki_kernel *k, const struct vfki_kernel_how *how, int file)
 {
 	int ret;
 
@@ -83,13 +83,15 @@ int vfki_kernel_tell_kvm(const struct vfki_kernel_how *how, int file)
 	ret = vfki_kvm_tell(how->opts->kvm_fd, file, true);
 	if (ret == -EEXIST) /* of another device of the group */
 		return 0;
-	return ret < 0 ? ret : 1;
+	k->told_kvm = !ret;
+	return ret;
 }
 
-void vfki_kernel_untell_kvm(const struct vfki_kernel_how *how, int file, int told)
+void vfki_kernel_untell_kvm(struct vfki_kernel *k, const struct vfk_kernel_opts *opts, int file)
 {
-	if (told > 0)
-		(void)vfki_kvm_tell(how->opts->kvm_fd, file, false);
+	if (k->told_kvm)
+		(void)vfki_kvm_tell(opts->kvm_fd, file, false);
+	k->told_kvm = false;
 }
 
 /* ---- the way in ---- */
@@ -265,6 +267,7 @@ static int kernel_open(struct vfk_io *io, const struct vfk_uri *uri,
 	io->flags = VFK_IO_HARDWARE | (k->noiommu ? VFK_IO_NOIOMMU : 0);
 	return 0;
 leave:
+	vfki_kernel_untell_kvm(k, given ? given : &opts, k->group ? k->group->fd : k->device);
 	leave(k);
 	return ret;
 }
