@@ -194,9 +194,12 @@ static int find_target(const struct vfk_kernel_opts *o, struct vfki_target *t)
 		return 0;
 	}
 	ret = vfki_target_find(o->device, t);
-	if (!ret && o->device_fd < 0)
-		ret = vfki_target_check(t);
-	return ret;
+	if (ret < 0)
+		return ret;
+	if (o->device_fd < 0)
+		return vfki_target_check(t);
+	t->by_cdev |= vfki_target_is_cdev(o->device_fd);
+	return 0;
 }
 
 static int enter(struct vfki_kernel *k, const struct vfk_kernel_opts *opts)

@@ -251,6 +251,14 @@ void vfki_target_of_fd(int fd, struct vfki_target *t)
 	describe(t);
 }
 
+bool vfki_target_is_cdev(int fd)
+{
+	char sysfs[PATH_MAX];
+	struct stat st;
+
+	return !fstat(fd, &st) && device_of_cdev(&st, sysfs);
+}
+
 /* ---- why it cannot be had ---- */
 
 int vfki_target_check(const struct vfki_target *t)

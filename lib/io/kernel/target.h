@@ -22,7 +22,7 @@ struct vfki_target {
 	int group;	     /* IOMMU group; -1: none */
 	bool noiommu;	     /* it has no IOMMU: the group or cdev is one without protection */
 	char cdev[PATH_MAX]; /* path of the device's cdev; "" when there is none */
-	bool by_cdev;	     /* it was named by that path */
+	bool by_cdev;	     /* it was named by that path, or came as an open cdev */
 };
 
 /* @text is a target as in a URI. Returns 0; -EINVAL it is none; -ENODEV no such device; with a text. */
@@ -30,6 +30,9 @@ int vfki_target_find(const char *text, struct vfki_target *t);
 
 /* The same for an open cdev; *t is cleared when that is not known for certain. */
 void vfki_target_of_fd(int fd, struct vfki_target *t);
+
+/* Whether an open file is the cdev of a VFIO device, and not what a group gave. */
+bool vfki_target_is_cdev(int fd);
 
 /* Whether a driver of VFIO has it: 0; -EBUSY another one; -ENODEV none; with a text that says what to do. */
 int vfki_target_check(const struct vfki_target *t);

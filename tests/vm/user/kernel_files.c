@@ -59,6 +59,11 @@ static void by_cdev(void)
 	works(&opts, 0, "a cdev");
 	close(opts.device_fd);
 	opts.device_fd = open(cdev, O_RDWR | O_CLOEXEC);
+	opts.device = edu;
+	works(&opts, 0, "a cdev with its name");
+	close(opts.device_fd);
+	opts.device = NULL;
+	opts.device_fd = open(cdev, O_RDWR | O_CLOEXEC);
 	opts.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	works(&opts, 0, "a cdev and an iommufd");
 	works(&opts, 0, "a cdev that is bound, and its iommufd");
