@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * filter.c - the parts that all filters share; see filter.h.
+ * filter.c - the parts that all filters share: opening, passing a call on, hiding mappings; see filter.h.
  *
  * Any thread; nothing here changes after open.
  */
 #include "filter.h"
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
-#include "lib/base/sparse.h"
+#include "vector.h"
 #include <string.h>
+#include <time.h>
 
-int vfki_filter_init(struct vfki_filter *f, const struct vfk_uri *uri,
-		     const struct vfk_dma_ops *dma)
+int vfki_filter_init(struct vfki_filter *f, const struct vfk_uri *uri, vfki_filter_around *around)
 {
 	const char *mmap = vfk_uri_get(uri, "mmap");
 	int ret;
@@ -21,19 +22,23 @@ int vfki_filter_init(struct vfki_filter *f, const struct vfk_uri *uri,
 	ret = vfki_checked_init(&f->next, f->io.next);
 	if (ret < 0)
 		return ret;
+	f->around = around;
 	f->mmap_pass = mmap;
-	f->io.dma = f->io.next->dma ? dma : NULL;
+	f->io.dma = f->io.next->dma ? &vfki_filter_dma_ops : NULL;
 	return 0;
 }
 
-void vfki_filter_fini(struct vfki_filter *f)
+void vfki_filter_close(struct vfk_io *io)
 {
-	vfki_checked_fini(&f->next);
+	vfki_checked_fini(&vfki_filter(io)->next);
 }
 
-int vfki_filter_get_device_info(struct vfk_io *io, struct vfio_device_info *info)
+void vfki_filter_sleep(uint64_t ns)
 {
-	return vfki_checked_get_device_info(vfki_filter_next(io), info);
+	struct timespec until = vfki_timespec(vfki_now_ns() + ns);
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }
 
 /* The u32 at @offset of the structure, which may be unaligned in a chain of somebody else's making. */
@@ -68,7 +73,7 @@ static void unlink_sparse(struct vfio_region_info *info)
 	}
 }
 
-static void hide_mappings(struct vfio_region_info *info)
+void vfki_filter_hide_mappings(struct vfio_region_info *info)
 {
 	info->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
 	if (!info->cap_offset)
@@ -78,112 +83,80 @@ static void hide_mappings(struct vfio_region_info *info)
 		info->flags &= ~VFIO_REGION_INFO_FLAG_CAPS;
 }
 
-int vfki_filter_get_region_info(struct vfk_io *io, struct vfio_region_info *info,
-				struct vfk_region_fds *fds)
+static int region_info(struct vfki_filter *f, const struct vfki_call *call)
 {
-	bool pass = vfki_filter(io)->mmap_pass;
-	int ret = vfki_checked_get_region_info(vfki_filter_next(io), info, pass ? fds : NULL);
+	int ret = vfki_checked_get_region_info(&f->next, call->region.info,
+					       f->mmap_pass ? call->region.fds : NULL);
 
-	if (!ret && !pass)
-		hide_mappings(info);
+	if (!ret && !f->mmap_pass)
+		vfki_filter_hide_mappings(call->region.info);
 	return ret;
 }
 
-int vfki_filter_get_irq_info(struct vfk_io *io, struct vfio_irq_info *info)
+static ssize_t pass_dma(struct vfki_checked *next, const struct vfki_call *call)
 {
-	return vfki_checked_get_irq_info(vfki_filter_next(io), info);
+	const struct vfki_call_range *r = &call->range;
+
+	switch (call->op) {
+	case VFKI_CALL_DMA_MAP:
+		return vfki_checked_dma_map(next, call->map.mapping, call->map.addr);
+	case VFKI_CALL_DMA_UNMAP:
+		return vfki_checked_dma_unmap(next, r->iova, r->length, r->timeout_ms);
+	case VFKI_CALL_DMA_LIMITS:
+		return vfki_checked_dma_limits(next, call->limits);
+	case VFKI_CALL_DIRTY_START:
+		return vfki_checked_dirty_start(next, r->page_size);
+	case VFKI_CALL_DIRTY_STOP:
+		return vfki_checked_dirty_stop(next);
+	case VFKI_CALL_DIRTY_REPORT:
+		return vfki_checked_dirty_report(next, r->iova, r->length, r->page_size, r->bitmap);
+	case VFKI_CALL_DMA_ADDRESS:
+		return vfki_checked_dma_address(next, r->iova, r->length, r->addr);
+	default:
+		return 0; /* open: there is nothing behind it */
+	}
 }
 
-int vfki_filter_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)
+ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call)
 {
-	return vfki_checked_set_irqs(vfki_filter_next(io), set);
-}
+	struct vfki_checked *next = &vfki_filter(io)->next;
+	const struct vfki_call_access *a = &call->access;
 
-ssize_t vfki_filter_region_read(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
-				size_t len)
-{
-	return vfki_checked_region_read(vfki_filter_next(io), region, off, buf, len);
-}
-
-ssize_t vfki_filter_region_write(struct vfk_io *io, uint32_t region, uint64_t off, const void *buf,
-				 size_t len, unsigned int flags)
-{
-	return vfki_checked_region_write(vfki_filter_next(io), region, off, buf, len, flags);
-}
-
-int vfki_filter_device_feature(struct vfk_io *io, struct vfio_device_feature *feature)
-{
-	return vfki_checked_device_feature(vfki_filter_next(io), feature);
-}
-
-int vfki_filter_reset(struct vfk_io *io)
-{
-	return vfki_checked_reset(vfki_filter_next(io));
-}
-
-int vfki_filter_write_multi(struct vfk_io *io, const struct vfk_region_write *writes, size_t count)
-{
-	return vfki_checked_write_multi(vfki_filter_next(io), writes, count);
-}
-
-int vfki_filter_flush(struct vfk_io *io)
-{
-	return vfki_checked_flush(vfki_filter_next(io));
-}
-
-ssize_t vfki_filter_mig_read(struct vfk_io *io, void *buf, size_t len)
-{
-	return vfki_checked_mig_read(vfki_filter_next(io), buf, len);
-}
-
-ssize_t vfki_filter_mig_write(struct vfk_io *io, const void *buf, size_t len)
-{
-	return vfki_checked_mig_write(vfki_filter_next(io), buf, len);
-}
-
-int vfki_filter_poll_fd(struct vfk_io *io)
-{
-	return vfki_checked_poll_fd(vfki_filter_next(io));
-}
-
-int vfki_filter_dispatch(struct vfk_io *io)
-{
-	return vfki_checked_dispatch(vfki_filter_next(io));
-}
-
-int vfki_filter_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
-{
-	return vfki_checked_dma_map(vfki_filter_next(io), m, addr);
-}
-
-int vfki_filter_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms)
-{
-	return vfki_checked_dma_unmap(vfki_filter_next(io), iova, length, timeout_ms);
-}
-
-int vfki_filter_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
-{
-	return vfki_checked_dma_limits(vfki_filter_next(io), limits);
-}
-
-int vfki_filter_dirty_start(struct vfk_io *io, uint64_t page_size)
-{
-	return vfki_checked_dirty_start(vfki_filter_next(io), page_size);
-}
-
-int vfki_filter_dirty_stop(struct vfk_io *io)
-{
-	return vfki_checked_dirty_stop(vfki_filter_next(io));
-}
-
-int vfki_filter_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_t page_size,
-			     uint64_t *bitmap)
-{
-	return vfki_checked_dirty_report(vfki_filter_next(io), iova, length, page_size, bitmap);
-}
-
-int vfki_filter_address(struct vfk_io *io, uint64_t iova, uint64_t length,
-			struct vfk_dma_addr *addr)
-{
-	return vfki_checked_dma_address(vfki_filter_next(io), iova, length, addr);
+	switch (call->op) {
+	case VFKI_CALL_GET_DEVICE_INFO:
+		return vfki_checked_get_device_info(next, call->device_info);
+	case VFKI_CALL_GET_REGION_INFO:
+		return region_info(vfki_filter(io), call);
+	case VFKI_CALL_GET_IRQ_INFO:
+		return vfki_checked_get_irq_info(next, call->irq_info);
+	case VFKI_CALL_SET_IRQS:
+		return vfki_checked_set_irqs(next, call->irq_set);
+	case VFKI_CALL_REGION_READ:
+		return vfki_checked_region_read(next, a->region, a->offset, a->buf, a->len);
+	case VFKI_CALL_REGION_WRITE:
+		return vfki_checked_region_write(next, a->region, a->offset, a->data, a->len,
+						 a->flags);
+	case VFKI_CALL_DEVICE_FEATURE:
+		return vfki_checked_device_feature(next, call->feature);
+	case VFKI_CALL_RESET:
+		return vfki_checked_reset(next);
+	case VFKI_CALL_WRITE_MULTI:
+		return vfki_checked_write_multi(next, call->writes.at, call->writes.count);
+	case VFKI_CALL_FLUSH:
+		return vfki_checked_flush(next);
+	case VFKI_CALL_MIG_READ:
+		return vfki_checked_mig_read(next, a->buf, a->len);
+	case VFKI_CALL_MIG_WRITE:
+		return vfki_checked_mig_write(next, a->data, a->len);
+	case VFKI_CALL_POLL_FD:
+		return vfki_checked_poll_fd(next);
+	case VFKI_CALL_DISPATCH:
+		return vfki_checked_dispatch(next);
+	case VFKI_CALL_HOT_RESET_INFO:
+		return vfki_checked_hot_reset_info(next, call->hot_reset_info);
+	case VFKI_CALL_HOT_RESET:
+		return vfki_checked_hot_reset(next, call->hot_reset);
+	default:
+		return pass_dma(next, call);
+	}
 }

@@ -2,48 +2,56 @@
 /*
  * filter.h - what filters are made of.
  *
- * A filter implements the vectors over a next io. Its instance begins with struct vfki_filter; for each op it has
- * either a function of its own, which calls the next io through the checked calls, or the one from here that passes the
- * call on. So a filter sees both vectors whole, and an optional op that the next io lacks stays lacking: the checked call
- * says -ENOTSUP.
+ * A filter stands before a next io, and its vectors are all alike: every op packs its arguments into a struct vfki_call
+ * and hands it to the one function that the filter is, its around. That looks at the call, and passes it on with
+ * vfki_filter_pass(), or does not. So a filter sees both vectors whole, one that concerns itself with a few ops says
+ * nothing of the others, and an optional op that the next io lacks stays lacking: the checked call says -ENOTSUP.
  *
- * Mapped accesses would pass a filter by. So mappings are hidden (no MMAP flag, no sparse areas, no files), unless the
- * filter is opened with the option mmap=pass.
+ * What would pass a filter by is hidden: the kernel's files and ioeventfds always, mappings (no MMAP flag, no sparse
+ * areas, no files) unless the filter is opened with the option mmap=pass.
  *
  * Threads: as the vector's; the struct is constant once open returned.
  */
 #ifndef VFKI_IO_FILTER_FILTER_H
 #define VFKI_IO_FILTER_FILTER_H
 
+#include "call.h"
 #include "lib/io/checked.h"
 #include <stdbool.h>
 #include <vfiokit/io.h>
 
+/* Returns what the op is to return. */
+typedef ssize_t vfki_filter_around(struct vfk_io *io, struct vfki_call *call);
+
 struct vfki_filter {
 	struct vfk_io io;	  /* first, as in every io */
 	struct vfki_checked next; /* the door to io.next */
-	bool mmap_pass;		  /* accesses through mappings may pass by */
+	vfki_filter_around *around;
+	bool mmap_pass; /* accesses through mappings may pass by */
 };
 
 /*
- * For a filter's open: reads the option mmap, opens the door to the next io, and takes @dma for its sink vector if the
- * next io has one. vfki_filter_fini() undoes it, in close.
+ * For a filter's open: reads the option mmap, opens the door to the next io, and takes the sink vector if the next io has
+ * one. vfki_filter_close() undoes it.
  */
-int vfki_filter_init(struct vfki_filter *f, const struct vfk_uri *uri,
-		     const struct vfk_dma_ops *dma);
-void vfki_filter_fini(struct vfki_filter *f);
+int vfki_filter_init(struct vfki_filter *f, const struct vfk_uri *uri, vfki_filter_around *around);
 
 static inline struct vfki_filter *vfki_filter(struct vfk_io *io)
 {
 	return (struct vfki_filter *)io;
 }
 
-static inline struct vfki_checked *vfki_filter_next(struct vfk_io *io)
-{
-	return &vfki_filter(io)->next;
-}
+/* Makes the call on the next io, through the checked calls, and hides mappings in what it answers. */
+ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call);
 
-/* The ops that pass the call on, under the vectors' names. get_region_info hides mappings. */
+/* No MMAP flag, no sparse areas; the chain in @info is sound. */
+void vfki_filter_hide_mappings(struct vfio_region_info *info);
+
+/* Returns after @ns, whatever signals come. */
+void vfki_filter_sleep(uint64_t ns);
+
+/* The vector's ops, for VFKI_FILTER_OPS below; close is for filters without anything of their own to close. */
+void vfki_filter_close(struct vfk_io *io);
 int vfki_filter_get_device_info(struct vfk_io *io, struct vfio_device_info *info);
 int vfki_filter_get_region_info(struct vfk_io *io, struct vfio_region_info *info,
 				struct vfk_region_fds *fds);
@@ -61,15 +69,19 @@ ssize_t vfki_filter_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t vfki_filter_mig_write(struct vfk_io *io, const void *buf, size_t len);
 int vfki_filter_poll_fd(struct vfk_io *io);
 int vfki_filter_dispatch(struct vfk_io *io);
+int vfki_filter_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info);
+int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset);
 
-int vfki_filter_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr);
-int vfki_filter_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms);
-int vfki_filter_limits(struct vfk_io *io, struct vfk_dma_limits *limits);
-int vfki_filter_dirty_start(struct vfk_io *io, uint64_t page_size);
-int vfki_filter_dirty_stop(struct vfk_io *io);
-int vfki_filter_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_t page_size,
-			     uint64_t *bitmap);
-int vfki_filter_address(struct vfk_io *io, uint64_t iova, uint64_t length,
-			struct vfk_dma_addr *addr);
+/* All members of a filter's vector but name, help, instance_size, open and close. */
+#define VFKI_FILTER_OPS                                                                           \
+	.size = sizeof(struct vfk_io_ops), .get_device_info = vfki_filter_get_device_info,        \
+	.get_region_info = vfki_filter_get_region_info, .get_irq_info = vfki_filter_get_irq_info, \
+	.set_irqs = vfki_filter_set_irqs, .region_read = vfki_filter_region_read,                 \
+	.region_write = vfki_filter_region_write, .device_feature = vfki_filter_device_feature,   \
+	.reset = vfki_filter_reset, .write_multi = vfki_filter_write_multi,                       \
+	.flush = vfki_filter_flush, .mig_read = vfki_filter_mig_read,                             \
+	.mig_write = vfki_filter_mig_write, .poll_fd = vfki_filter_poll_fd,                       \
+	.dispatch = vfki_filter_dispatch, .hot_reset_info = vfki_filter_hot_reset_info,           \
+	.hot_reset = vfki_filter_hot_reset
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * trace.h - a filter that writes one line for each operation, with what was asked, what came back, and how long it took.
+ * trace.h - a filter that shows each operation, as a line of text.
  *
- *	--filter trace			to standard error
- *	--filter trace,file=PATH	appended to a file
+ *	--filter trace				lines, to standard error
+ *	--filter trace,file=PATH		lines, appended to a file
  *
- *	region_read(region=0, offset=0x8, length=4) = 4 data=78030000 [3.1 us]
+ *	region_read(region=0 (bar0), offset=0x8, length=4) = 4 data=78030000 [3.1 us]
  *
- * Threads: as the vector's; lines of several threads do not mix.
+ * What an operation was given stands in the parentheses, behind them what came back and how long it took.
+ *
+ * Threads: as the vector's; lines and messages of several threads do not mix.
  */
 #ifndef VFKI_IO_FILTER_TRACE_H
 #define VFKI_IO_FILTER_TRACE_H

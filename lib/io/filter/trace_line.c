@@ -52,6 +52,23 @@ void vfki_trace_data(struct vfki_trace_line *l, const void *data, size_t len)
 		vfki_trace_add(l, "...");
 }
 
+void vfki_trace_flags(struct vfki_trace_line *l, const char *name, uint32_t flags,
+		      const struct vfki_trace_flag *known)
+{
+	const char *mark = "=";
+
+	vfki_trace_add(l, "%s%s", name, flags ? "" : "=none");
+	for (; known->name; known++) {
+		if (!(flags & known->bit))
+			continue;
+		vfki_trace_add(l, "%s%s", mark, known->name);
+		flags &= ~known->bit;
+		mark = "|";
+	}
+	if (flags)
+		vfki_trace_add(l, "%s0x%" PRIx32, mark, flags);
+}
+
 static const char *data_name(uint32_t flags)
 {
 	switch (flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
@@ -80,9 +97,8 @@ void vfki_trace_irq_set(struct vfki_trace_line *l, const struct vfio_irq_set *se
 {
 	uint32_t shown = set->count < 8 ? set->count : 8;
 
-	vfki_trace_add(
-		l, "index=%" PRIu32 ", action=%s, start=%" PRIu32 ", count=%" PRIu32 ", data=%s",
-		set->index, action_name(set->flags), set->start, set->count, data_name(set->flags));
+	vfki_trace_add(l, ", action=%s, start=%" PRIu32 ", count=%" PRIu32 ", data=%s",
+		       action_name(set->flags), set->start, set->count, data_name(set->flags));
 	for (uint32_t i = 0; i < shown; i++) {
 		int32_t fd;
 

@@ -35,10 +35,20 @@ void vfki_trace_add(struct vfki_trace_line *l, const char *fmt, ...)
 /* " data=0123..." */
 void vfki_trace_data(struct vfki_trace_line *l, const void *data, size_t len);
 
+/* A bit of a word of flags; a list of them ends with one without a name. */
+struct vfki_trace_flag {
+	uint32_t bit;
+	const char *name;
+};
+
+/* "flags=read|write", "flags=none"; bits without a name as a number. */
+void vfki_trace_flags(struct vfki_trace_line *l, const char *name, uint32_t flags,
+		      const struct vfki_trace_flag *known);
+
 /* ") = 4", or ") = -EIO (the text)"; the clock stops. */
 void vfki_trace_result(struct vfki_trace_line *l, ssize_t ret);
 
-/* The arguments of a set_irqs, with names for the flags. */
+/* What follows the index of a set_irqs, with names for the flags. */
 void vfki_trace_irq_set(struct vfki_trace_line *l, const struct vfio_irq_set *set);
 
 /* The time, and a newline; the line is whole then. */

@@ -89,9 +89,10 @@ static void test_accesses(void **state)
 	(void)state;
 	assert_int_equal(vfki_checked_region_write(&c, 0, 0x10, buf, 2, VFK_WRITE_POSTED), 2);
 	assert_int_equal(p.access_flags, VFK_WRITE_POSTED);
-	assert_line("\nregion_write(region=0, offset=0x10, length=2, posted, data=dead) = 2 [");
+	assert_line(
+		"\nregion_write(region=0 (bar0), offset=0x10, length=2, posted, data=dead) = 2 [");
 	assert_int_equal(vfki_checked_region_read(&c, 0, 0x10, buf, 2), 2);
-	assert_line("\nregion_read(region=0, offset=0x10, length=2) = 2 data=dead [");
+	assert_line("\nregion_read(region=0 (bar0), offset=0x10, length=2) = 2 data=dead [");
 	assert_line(" us]\n");
 	assert_int_equal(vfki_checked_region_read(&c, 0, 0x100, buf, 64), 64);
 	assert_line(
@@ -117,7 +118,8 @@ static void test_irqs(void **state)
 	memcpy(set.bytes + sizeof(set.head), fds, sizeof(fds));
 	assert_int_equal(vfki_checked_set_irqs(&c, &set.head), 0);
 	assert_memory_equal(p.irq_set, &set, sizeof(set));
-	assert_line("set_irqs(index=1, action=trigger, start=1, count=2, data=eventfd:7 -1) = 0 [");
+	assert_line(
+		"set_irqs(index=1 (msi), action=trigger, start=1, count=2, data=eventfd:7 -1) = 0 [");
 	puppet_force(&p, OP_SET_IRQS, 2);
 	assert_int_equal(vfki_checked_set_irqs(&c, &set.head), 2);
 	assert_line(") = 2 [");
@@ -143,7 +145,7 @@ static void test_the_rest(void **state)
 	assert_line("reset() = 0");
 	assert_int_equal(vfki_checked_write_multi(&c, &w, 1), 0);
 	assert_int_equal(p.calls[OP_WRITE_MULTI], 1);
-	assert_line("write_multi(count=1, region=0 offset=0x4 data=7f) = 0");
+	assert_line("write_multi(count=1, region=0 (bar0) offset=0x4 data=7f) = 0");
 	assert_int_equal(vfki_checked_flush(&c), 0);
 	assert_line("flush() = 0");
 	assert_int_equal(vfki_checked_mig_read(&c, buf, 8), 8);
@@ -162,6 +164,28 @@ static void test_the_rest(void **state)
 	free(f);
 }
 
+/* What has names is shown with them, and what has none as a number. */
+static void test_names(void **state)
+{
+	struct vfio_device_feature *f = calloc(1, 16);
+	struct vfio_device_feature_mig_state state_data = { .device_state = 2, .data_fd = -1 };
+	struct vfio_region_info region = { .argsz = sizeof(region), .index = 4 };
+
+	(void)state;
+	assert_line("get_device_info(argsz=20) = 0 argsz=20 flags=reset|pci regions=6 irqs=3 [");
+	p.regions[4].info.flags |= 1u << 17;
+	assert_int_equal(vfki_checked_get_region_info(&c, &region, NULL), 0);
+	assert_line(
+		"get_region_info(region=4 (bar4), argsz=32) = 0 argsz=32 flags=read|write|0x20000");
+	*f = (struct vfio_device_feature){
+		.argsz = 16, .flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
+	};
+	memcpy(f->data, &state_data, sizeof(state_data));
+	assert_int_equal(vfki_checked_device_feature(&c, f), 0);
+	assert_line("device_feature(mig_device_state, set, argsz=16, state=2 (running)) = 0 [");
+	free(f);
+}
+
 static void test_dma(void **state)
 {
 	struct vfk_dma_mapping m = {
@@ -175,11 +199,12 @@ static void test_dma(void **state)
 	m.vaddr = text;
 	assert_int_equal(vfki_checked_dma_map(&c, &m, &addr), 0);
 	assert_true(puppet_has_map(&p, 0x1000, 0x1000));
-	assert_line("dma_map(iova=0x1000, length=0x1000, prot=r, address) = 0 [");
+	assert_line("dma_map(iova=0x1000, length=0x1000, prot=read, address) = 0 [");
 	assert_int_equal(vfki_checked_dma_unmap(&c, 0x1000, 0x1000, 9), 0);
-	assert_line("dma_unmap(iova=0x1000, length=0x1000, timeout=9) = 0 [");
+	assert_line("dma_unmap(iova=0x1000, length=0x1000, timeout=9 ms) = 0 [");
 	assert_int_equal(vfki_checked_dma_limits(&c, &limits), 0);
-	assert_line("dma_limits() = 0 pgsizes=0xfffffffffffff000 max_maps=64 ranges=0 [");
+	assert_line(
+		"dma_limits() = 0 pgsizes=0xfffffffffffff000 max_maps=64 flags=none ranges=0 [");
 	assert_int_equal(vfki_checked_dirty_start(&c, 4096), 0);
 	assert_int_equal(vfki_checked_dirty_report(&c, 0, 0x1000, 4096, &bitmap), 0);
 	assert_int_equal(vfki_checked_dirty_stop(&c), 0);
@@ -290,8 +315,9 @@ static void test_threads(void **state)
 		if (strncmp(at, "region_read(", 12))
 			continue;
 		assert_int_equal(
-			strncmp(at, "region_read(region=0, offset=0x0, length=32) = 32 data=00",
-				56),
+			strncmp(at,
+				"region_read(region=0 (bar0), offset=0x0, length=32) = 32 data=00",
+				63),
 			0);
 		n++;
 	}
@@ -322,6 +348,7 @@ int main(void)
 		TEST(test_accesses),
 		TEST(test_irqs),
 		TEST(test_the_rest),
+		TEST(test_names),
 		TEST(test_dma),
 		TEST(test_hides_mappings),
 		TEST(test_hides_the_only_capability),
