@@ -19,7 +19,8 @@
  *
  *	-EINVAL		the caller's fault: an index at or above the count; an access that begins at or after the end of
  *			a region; a range that wraps; flags or sizes that contradict each other; a URI that does not parse
- *	-EACCES		a read, write or mapping that the region's flags do not permit
+ *	-EACCES		a read, write or mapping that the region's flags do not permit; whatever would change a device that
+ *			was opened with the filter readonly
  *	-ENOTSUP	this device or backend cannot: an op that is NULL, an unknown feature, an irq action that the
  *			irq's flags do not offer, a mapping of a region that has none (the kernel's ENOTTY, and
  *			ENOSYS from a vfio-user peer, become this one)

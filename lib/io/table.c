@@ -6,6 +6,9 @@
  */
 #include "table.h"
 #include "lib/base/error.h"
+#include "lib/io/filter/delay.h"
+#include "lib/io/filter/fault.h"
+#include "lib/io/filter/readonly.h"
 #include "lib/io/filter/trace.h"
 #include "lib/io/kernel/kernel.h"
 #include "lib/io/model/model_io.h"
@@ -23,6 +26,9 @@ static const struct vfk_io_ops *const backends[] = {
 };
 
 static const struct vfk_io_ops *const filters[] = {
+	&vfki_delay_io_ops,
+	&vfki_fault_io_ops,
+	&vfki_readonly_io_ops,
 	&vfki_trace_io_ops,
 };
 

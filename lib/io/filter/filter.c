@@ -73,7 +73,7 @@ static void unlink_sparse(struct vfio_region_info *info)
 	}
 }
 
-void vfki_filter_hide_mappings(struct vfio_region_info *info)
+static void hide_mappings(struct vfio_region_info *info)
 {
 	info->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
 	if (!info->cap_offset)
@@ -89,7 +89,7 @@ static int region_info(struct vfki_filter *f, const struct vfki_call *call)
 					       f->mmap_pass ? call->region.fds : NULL);
 
 	if (!ret && !f->mmap_pass)
-		vfki_filter_hide_mappings(call->region.info);
+		hide_mappings(call->region.info);
 	return ret;
 }
 

@@ -44,9 +44,6 @@ static inline struct vfki_filter *vfki_filter(struct vfk_io *io)
 /* Makes the call on the next io, through the checked calls, and hides mappings in what it answers. */
 ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call);
 
-/* No MMAP flag, no sparse areas; the chain in @info is sound. */
-void vfki_filter_hide_mappings(struct vfio_region_info *info);
-
 /* Returns after @ns, whatever signals come. */
 void vfki_filter_sleep(uint64_t ns);
 
