@@ -23,7 +23,7 @@ ROOMS = {
     "lib/io/kernel": ("lib/base", "lib/io"),
     "lib/io/user": ("lib/base", "lib/wire", "lib/connection", "lib/io"),
     "lib/io/model": ("lib/base", "lib/io", "models"),
-    "lib/io/filter": ("lib/base", "lib/io"),
+    "lib/io/filter": ("lib/base", "lib/wire", "lib/io"),
     "lib/io/replay": ("lib/base", "lib/io"),
     "lib/device": ("lib/base", "lib/io"),
     "lib/server": ("lib/base", "lib/wire", "lib/connection", "lib/io", "lib/device"),

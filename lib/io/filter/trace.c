@@ -9,15 +9,19 @@
 #include "filter.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "messages.h"
 #include "trace_call.h"
 #include <fcntl.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 struct trace {
 	struct vfki_filter filter; /* first */
 	pthread_mutex_t lock;	   /* writing a line */
 	int fd;			   /* -1: standard error */
+	bool capture;
+	struct vfki_messages messages; /* when capture */
 };
 
 static void emit(struct trace *t, struct vfki_trace_line *l)
@@ -59,9 +63,43 @@ static ssize_t show_line(struct vfk_io *io, struct vfki_call *call)
 	return ret;
 }
 
+static ssize_t show_messages(struct vfk_io *io, struct vfki_call *call)
+{
+	struct vfki_messages *m = &((struct trace *)io)->messages;
+	struct vfki_exchange x;
+	ssize_t ret;
+
+	vfki_messages_request(m, call, &x);
+	ret = vfki_filter_pass(io, call);
+	vfki_messages_reply(m, call, &x, ret);
+	return ret;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t len = strlen(s), n = strlen(end);
+
+	return len >= n && !strcmp(s + len - n, end);
+}
+
+static int choose_format(struct trace *t, const struct vfk_uri *uri, const char *path)
+{
+	const char *format = vfk_uri_get(uri, "format");
+
+	if (format && strcmp(format, "text") && strcmp(format, "pcapng"))
+		return vfki_err(-EINVAL, "%s: format=%s, need text or pcapng", vfk_uri_text(uri),
+				format);
+	t->capture = format ? !strcmp(format, "pcapng") : path && ends_with(path, ".pcapng");
+	if (t->capture && !path)
+		return vfki_err(-EINVAL, "%s: format=pcapng needs file=PATH", vfk_uri_text(uri));
+	return 0;
+}
+
 static int open_output(struct trace *t, const char *path)
 {
 	t->fd = -1;
+	if (t->capture)
+		return vfki_messages_open(&t->messages, path, t->filter.io.next->name);
 	if (path) {
 		t->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (t->fd < 0) {
@@ -76,6 +114,10 @@ static int open_output(struct trace *t, const char *path)
 
 static void close_output(struct trace *t)
 {
+	if (t->capture) {
+		vfki_messages_close(&t->messages);
+		return;
+	}
 	pthread_mutex_destroy(&t->lock);
 	vfki_fd_close(t->fd);
 }
@@ -83,17 +125,19 @@ static void close_output(struct trace *t)
 static int trace_open(struct vfk_io *io, const struct vfk_uri *uri,
 		      const struct vfk_open_opts *opts)
 {
-	static const char *const known[] = { "file", "mmap", NULL };
+	static const char *const known[] = { "file", "format", "mmap", NULL };
 	struct trace *t = (struct trace *)io;
 	const char *path = vfk_uri_get(uri, "file");
 	int ret = vfk_uri_only(uri, known);
 
 	(void)opts;
 	if (!ret)
+		ret = choose_format(t, uri, path);
+	if (!ret)
 		ret = open_output(t, path);
 	if (ret < 0)
 		return ret;
-	ret = vfki_filter_init(&t->filter, uri, show_line);
+	ret = vfki_filter_init(&t->filter, uri, t->capture ? show_messages : show_line);
 	if (ret < 0)
 		close_output(t);
 	return ret;
@@ -108,7 +152,7 @@ static void trace_close(struct vfk_io *io)
 const struct vfk_io_ops vfki_trace_io_ops = {
 	VFKI_FILTER_OPS,
 	.name = "trace",
-	.help = "one line for each operation; options: file=PATH (standard error), mmap=pass",
+	.help = "shows each operation; options: file=PATH (standard error), format=text|pcapng (by the file's name), mmap=pass",
 	.instance_size = sizeof(struct trace),
 	.open = trace_open,
 	.close = trace_close,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * trace.h - a filter that shows each operation, as a line of text.
+ * trace.h - a filter that shows each operation, as a line of text or as the vfio-user messages that it would be.
  *
  *	--filter trace				lines, to standard error
  *	--filter trace,file=PATH		lines, appended to a file
+ *	--filter trace,file=PATH.pcapng		a capture for Wireshark, appended to a file (see messages.h, tools/wireshark)
+ *	--filter trace,file=PATH,format=pcapng	the same for a file of any name, a pipe among them
  *
  *	region_read(region=0 (bar0), offset=0x8, length=4) = 4 data=78030000 [3.1 us]
  *
