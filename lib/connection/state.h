@@ -17,6 +17,7 @@
 #define SLOT_BITS   6u
 #define SLOT_POSTED VFKI_CONN_MAX_REQUESTS
 _Static_assert(SLOT_POSTED == (1u << SLOT_BITS) - 1, "ids");
+_Static_assert(VFKI_TRANSPORT_MAX_FDS == VFKI_WIRE_SCM_MAX_FDS, "the kernel has one limit");
 
 /* A small reply and its header come in one receive; the rest of a large one goes straight to its place. */
 #define STAGE_SIZE 8192u

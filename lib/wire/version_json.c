@@ -57,7 +57,7 @@ static int get_member_bool(struct json_object *object, const char *key, bool *ou
 static int get_max_fds(const char *key, struct json_object *value, struct vfki_wire_caps *caps)
 {
 	uint64_t n;
-	int r = get_number(key, value, 0, VFKI_WIRE_MAX_FDS, &n);
+	int r = get_number(key, value, 0, VFKI_WIRE_SCM_MAX_FDS, &n);
 
 	if (!r)
 		caps->max_msg_fds = (uint32_t)n;

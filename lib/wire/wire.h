@@ -65,11 +65,11 @@ enum vfki_wire_command {
 #define VFKI_WIRE_ERROR	       (1u << 5)
 
 /* Limits against a hostile peer; what a peer may say is held below them whatever it says. */
-#define VFKI_WIRE_MAX_ERRNO	 4095u /* the kernel's MAX_ERRNO */
-#define VFKI_WIRE_MAX_VERSION	 4096u /* bytes of JSON, its NUL included */
-#define VFKI_WIRE_MAX_JSON_DEPTH 8
-#define VFKI_WIRE_MAX_FDS \
-	64u /* descriptors that we take in one message; the kernel's limit is 253 */
+#define VFKI_WIRE_MAX_ERRNO	  4095u /* the kernel's MAX_ERRNO */
+#define VFKI_WIRE_MAX_VERSION	  4096u /* bytes of JSON, its NUL included */
+#define VFKI_WIRE_MAX_JSON_DEPTH  8
+#define VFKI_WIRE_MAX_FDS	  64u  /* descriptors that we take in one message */
+#define VFKI_WIRE_SCM_MAX_FDS	  253u /* that the kernel passes in one message (SCM_MAX_FD) */
 #define VFKI_WIRE_MAX_XFER	  (64u << 20)  /* QEMU refuses a larger max_data_xfer_size */
 #define VFKI_WIRE_MIN_XFER	  8u	       /* less could not carry the widest access */
 #define VFKI_WIRE_MAX_DMA_MAPS	  65535u       /* QEMU refuses more */

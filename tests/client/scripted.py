@@ -24,6 +24,7 @@ from session import (DMA_MAP, DMA_UNMAP, ERROR, GET_INFO, GET_IRQ_INFO,
 
 TOOL = os.environ.get("VFIOKIT", "vfiokit")
 DMA_CLIENT = os.environ.get("VFIOKIT_DMA_CLIENT", "")
+STEPS = os.environ.get("VFIOKIT_STEPS", "")
 SLOW = bool(os.environ.get("VFIOKIT_SANITIZER"))
 MARKS = ("Sanitizer", "runtime error:", "Assertion", "assertion")
 

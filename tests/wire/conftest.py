@@ -9,7 +9,9 @@ import pytest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serving import TIMEOUT_MS, Serving  # noqa: E402  (needs the path above)
+from rich_serving import Rich  # noqa: E402  (needs the path above)
+from serving import TIMEOUT_MS, Serving  # noqa: E402
+from session import RESET  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,23 @@ def impatient(impatient_process):
     """A server that waits for its client no longer than TIMEOUT_MS."""
     yield impatient_process
     impatient_process.check()
+
+
+@pytest.fixture(scope="module")
+def rich_process():
+    serving = Rich()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def rich(rich_process):
+    """A server of the device that uses all of the protocol, as after power-on."""
+    session = rich_process.client()
+    session.good(RESET)
+    session.close()
+    yield rich_process
+    rich_process.check()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def wait_until(condition, what, patience=PATIENCE):
 class Serving:
     """The process; on a socket's path, or on one end of a socketpair (`fd`)."""
 
-    def __init__(self, uri="model:edu", options=(), fd=False):
+    def __init__(self, uri="model:edu", options=(), fd=False, program=TOOL):
         self.folder = tempfile.mkdtemp(prefix="vfiokit-wire-")
         self.path = os.path.join(self.folder, "s")
         self.log = open(os.path.join(self.folder, "log"), "w+b")
@@ -50,7 +50,7 @@ class Serving:
             ours, theirs = socket.socketpair()
             passed = [theirs.fileno()]
         where = "--fd=%d" % passed[0] if fd else "--socket-path=" + self.path
-        self.process = subprocess.Popen([TOOL, "serve", uri, where, *options], pass_fds=passed,
+        self.process = subprocess.Popen([program, "serve", uri, where, *options], pass_fds=passed,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         if fd:
             theirs.close()

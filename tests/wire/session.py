@@ -96,7 +96,9 @@ class Session:
         while len(self.buffer) < count:
             left = end - time.monotonic()
             assert left > 0, "nothing came"
-            if not select.select([self.sock], [], [], left)[0]:
+            waiting = select.poll()  # select.select() knows no descriptor above 1023
+            waiting.register(self.sock, select.POLLIN)
+            if not waiting.poll(left * 1000):
                 continue
             try:
                 data, control, flags, _ = self.sock.recvmsg(1 << 20, socket.CMSG_SPACE(253 * 4))

@@ -2,9 +2,10 @@
 /*
  * irq.c - arming, masking and triggering interrupts.
  *
- * A server that takes few descriptors a message is armed in parts. The op is all or nothing: when a later part fails, the
- * earlier ones are undone: an index that was off before is off again, vectors of one that was on are disarmed (what
- * they signalled before is not known here).
+ * A message has at most as many descriptors as the server takes, so eventfds go in parts; taking away needs none, and is
+ * one part however many vectors it is. The op is all or nothing: when a later part fails, the earlier ones are undone. An
+ * index that was off before is off again; in one that was on, the vectors of those parts have no eventfd then (which one
+ * they had before is not known here), and all others have what they had.
  *
  * Any thread; calls on one index at once are the caller's to order.
  */
@@ -65,20 +66,71 @@ static int send_part(struct vfki_user *user, const struct vfki_wire_irq_part *pa
 	return vfki_user_decoded(user, r);
 }
 
+/* A request in parts, and how far it has got. */
+struct sending {
+	const struct vfio_irq_set *set;
+	uint32_t max_fds; /* in a part */
+	uint32_t done;	  /* vectors from the first on that are sent */
+	uint32_t end;	  /* where they end: set->count, or what was sent ahead */
+};
+
+/*
+ * The last part goes first where it is what switches the index on. A device that makes its vectors then and no more later
+ * (NORESIZE) makes all of them, and one that has not so many says so before any was armed.
+ */
+static int send_ahead(struct vfki_user *user, struct sending *s)
+{
+	struct vfki_wire_irq_part part;
+	uint32_t at = 0;
+	int n, r;
+
+	if (!is_arming(s->set) || is_armed(user, s->set->index))
+		return 0;
+	while ((n = vfki_wire_irq_next(s->set, at, s->max_fds, &part)) >= 0 &&
+	       at + (uint32_t)n < s->set->count)
+		at += (uint32_t)n;
+	if (n < 0)
+		return n;
+	if (!at || !part.nfds)
+		return 0;
+	r = send_part(user, &part);
+	if (!r)
+		s->end = at;
+	return r;
+}
+
+static int send_parts(struct vfki_user *user, struct sending *s)
+{
+	struct vfki_wire_irq_part part;
+	int r = send_ahead(user, s);
+
+	if (r)
+		return r;
+	do {
+		int n = vfki_wire_irq_next(s->set, s->done, s->max_fds, &part);
+
+		r = n < 0 ? n : send_part(user, &part);
+		if (r)
+			return r;
+		s->done += (uint32_t)n;
+	} while (s->done < s->end);
+	return 0;
+}
+
 /* Keeps the text of the failure that it is called for. */
-static void undo(struct vfki_user *user, const struct vfio_irq_set *set, uint32_t done)
+static void undo(struct vfki_user *user, const struct sending *s)
 {
 	struct vfki_wire_irq_part part = {
-		.set = { .argsz = sizeof(part.set), .index = set->index },
+		.set = { .argsz = sizeof(part.set), .index = s->set->index },
 	};
 	char text[VFKI_ERROR_SIZE];
 
-	if (!done || !is_arming(set))
+	if ((!s->done && s->end == s->set->count) || !(s->set->flags & VFIO_IRQ_SET_DATA_EVENTFD))
 		return;
-	if (is_armed(user, set->index)) {
-		part.set.flags = set->flags;
-		part.set.start = set->start;
-		part.set.count = done;
+	if (!is_arming(s->set) || is_armed(user, s->set->index)) {
+		part.set.flags = s->set->flags;
+		part.set.start = s->set->start;
+		part.set.count = s->done;
 	} else {
 		part.set.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
 	}
@@ -90,22 +142,17 @@ static void undo(struct vfki_user *user, const struct vfio_irq_set *set, uint32_
 int vfki_user_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)
 {
 	struct vfki_user *user = vfki_user_of(io);
-	uint32_t max_fds = user->agreed.send_fds, done = 0;
-	struct vfki_wire_irq_part part;
-	int r;
+	struct sending s = {
+		.set = set,
+		.max_fds = user->agreed.send_fds,
+		.end = set->count,
+	};
+	int r = send_parts(user, &s);
 
-	if (max_fds > VFKI_TRANSPORT_MAX_FDS)
-		max_fds = VFKI_TRANSPORT_MAX_FDS;
-	do {
-		int n = vfki_wire_irq_next(set, done, max_fds, &part);
-
-		r = n < 0 ? n : send_part(user, &part);
-		if (r) {
-			undo(user, set, done);
-			return r;
-		}
-		done += (uint32_t)n;
-	} while (done < set->count);
+	if (r) {
+		undo(user, &s);
+		return r;
+	}
 	note_armed(user, set);
 	return 0;
 }

@@ -303,14 +303,15 @@ static const struct greeting two_fds = { .minor = 2,
 static void arms_in_parts(struct peer *p)
 {
 	static const struct irq_step steps[] = {
-		/* Refused in the second part, while it was off: off again. */
+		/* The last part switches it on. Refused behind it: off again. */
+		{ ARM, 4, 1, 1, 0 },
 		{ ARM, 0, 2, 2, 0 },
 		{ ARM, 2, 2, 2, ENOSPC },
 		{ DISABLE, 0, 0, 0, 0 },
 		/* Armed. */
+		{ ARM, 4, 1, 1, 0 },
 		{ ARM, 0, 2, 2, 0 },
 		{ ARM, 2, 2, 2, 0 },
-		{ ARM, 4, 1, 1, 0 },
 		/* Refused in the third part, while it was on: what was done is taken back. */
 		{ ARM, 0, 2, 2, 0 },
 		{ ARM, 2, 2, 2, 0 },
@@ -346,9 +347,9 @@ static void test_irqs_in_parts(void **state)
 static void arms_with_holes(struct peer *p)
 {
 	static const struct irq_step steps[] = {
+		{ ARM, 3, 2, 2, 0 },
 		{ ARM, 0, 1, 1, 0 },
 		{ ARM, 1, 2, 0, 0 },
-		{ ARM, 3, 2, 2, 0 },
 		{ DISABLE, 0, 0, 0, 0 },
 	};
 

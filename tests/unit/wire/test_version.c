@@ -103,7 +103,7 @@ static void test_clamps(void **state)
 			    "\"migration\":{\"pgsize\":2101248,\"max_bitmap_size\":99999999999}}}",
 			    &hello),
 		0);
-	assert_int_equal(hello.caps.max_msg_fds, VFKI_WIRE_MAX_FDS);
+	assert_int_equal(hello.caps.max_msg_fds, VFKI_WIRE_SCM_MAX_FDS);
 	assert_int_equal(hello.caps.max_data_xfer_size, VFKI_WIRE_MAX_XFER);
 	assert_int_equal(hello.caps.max_dma_maps, VFKI_WIRE_MAX_DMA_MAPS);
 	assert_true(hello.caps.pgsizes == ~0xfffull);

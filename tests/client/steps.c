@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steps.c - calls the library step by step, for tests that watch what comes out at the other end of the socket.
+ *
+ *	steps URI TIMEOUT_MS STEP[=NUMBER[,NUMBER]]...
+ *
+ * Each step prints a line: its name and what the call returned, and what it got. The names are in the table below.
+ * Interrupts are of index 2, accesses of 4 bytes in region 0. Exits with 1 if the device cannot be opened or the library left
+ * a descriptor open. One thread.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vfiokit/vfiokit.h>
+
+#define IRQ	2
+#define VECTORS 2048
+
+static struct vfk_device *dev;
+static int events[VECTORS];
+
+struct step {
+	const char *name;
+	long (*call)(uint64_t a, uint64_t b);
+};
+
+/* ---- interrupts: first vector, number ---- */
+
+static long eventfds(uint32_t action, uint64_t start, uint64_t count, bool take)
+{
+	static struct {
+		struct vfio_irq_set set;
+		int32_t fds[VECTORS];
+	} all;
+
+	all.set.argsz = (uint32_t)(sizeof(all.set) + count * sizeof(all.fds[0]));
+	all.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | action;
+	all.set.index = IRQ;
+	all.set.start = (uint32_t)start;
+	all.set.count = (uint32_t)count;
+	for (uint64_t i = 0; i < count && i < VECTORS; i++) {
+		int32_t fd = take ? -1 : events[(start + i) % VECTORS];
+
+		memcpy(all.set.data + i * sizeof(fd), &fd, sizeof(fd));
+	}
+	return vfk_device_set_irqs(dev, &all.set);
+}
+
+static long arm(uint64_t start, uint64_t count)
+{
+	return eventfds(VFIO_IRQ_SET_ACTION_TRIGGER, start, count, false);
+}
+
+static long disarm(uint64_t start, uint64_t count)
+{
+	return eventfds(VFIO_IRQ_SET_ACTION_TRIGGER, start, count, true);
+}
+
+static long unmask(uint64_t start, uint64_t count)
+{
+	return eventfds(VFIO_IRQ_SET_ACTION_UNMASK, start, count, false);
+}
+
+static long disable(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_irq_disable(dev, IRQ);
+}
+
+/* How many of the eventfds were signalled once. */
+static long signalled(uint64_t a, uint64_t b)
+{
+	uint64_t count;
+	long n = 0;
+
+	(void)a;
+	(void)b;
+	for (size_t i = 0; i < VECTORS; i++)
+		n += read(events[i], &count, sizeof(count)) == sizeof(count) && count == 1;
+	return n;
+}
+
+/* ---- registers: offset, value ---- */
+
+static long read_register(uint64_t off, uint64_t b)
+{
+	uint64_t value = 0;
+	long ret = vfk_region_get(dev, 0, off, 4, &value);
+
+	(void)b;
+	return ret ? ret : (long)value;
+}
+
+static long write_register(uint64_t off, uint64_t value)
+{
+	return vfk_region_put(dev, 0, off, 4, value);
+}
+
+static const struct step steps[] = {
+	{ "arm", arm },
+	{ "disarm", disarm },
+	{ "unmask", unmask },
+	{ "disable", disable },
+	{ "signalled", signalled },
+	{ "read", read_register },
+	{ "write", write_register },
+};
+
+static int run(const char *word)
+{
+	size_t len = strcspn(word, "=");
+	uint64_t a = 0, b = 0;
+	char *end;
+
+	if (word[len]) {
+		a = strtoull(word + len + 1, &end, 0);
+		b = *end ? strtoull(end + 1, NULL, 0) : 0;
+	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (strlen(steps[i].name) != len || strncmp(steps[i].name, word, len))
+			continue;
+		printf("%.*s %ld\n", (int)len, word, steps[i].call(a, b));
+		fflush(stdout);
+		return 0;
+	}
+	fprintf(stderr, "no step %s\n", word);
+	return 1;
+}
+
+static size_t count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Twice the eventfds of all vectors, where the device is in this process. */
+static void make_events(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	for (size_t i = 0; i < VECTORS; i++)
+		events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+	struct vfk_open_opts opts = { .size = sizeof(opts) };
+	size_t before;
+	int ret;
+
+	if (argc < 3)
+		return 2;
+	opts.timeout_ms = (uint32_t)strtoul(argv[2], NULL, 10);
+	make_events();
+	before = count_fds();
+	ret = vfk_device_open(argv[1], &opts, &dev);
+	if (ret) {
+		fprintf(stderr, "vfiokit: %s\n", vfk_error());
+		return 1;
+	}
+	for (int i = 3; !ret && i < argc; i++)
+		ret = run(argv[i]);
+	vfk_device_close(dev);
+	if (count_fds() != before) {
+		fprintf(stderr, "a descriptor was left open\n");
+		return 1;
+	}
+	return ret;
+}

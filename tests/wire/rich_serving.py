@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The device of tests/wire/rich, served: its registers, and the process under test."""
+
+import os
+
+from serving import Serving
+
+RICH = os.environ.get("VFIOKIT_RICH", "")
+
+(SCRATCH, LOG_PUT, LOG_GET, POSTED, BROKEN, GRANTED, FAIL_AT, ARMED, UNMASKED, FIRE, ENABLED) = (
+    0x04, 0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34)
+VECTORS = 2048
+
+
+class Rich(Serving):
+    """It has no MSI, and nothing that it opens later on."""
+
+    def __init__(self, options=()):
+        super().__init__("rich", options, program=RICH)
+
+    def warm_up(self):
+        self.settle()
