@@ -12,6 +12,7 @@
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
 #include <vfiokit/pci.h>
+#include <vfiokit/pci_irq.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 

@@ -12,6 +12,7 @@
 #define VFKI_PCI_INSTANCE_H
 
 #include "config.h"
+#include "irq.h"
 #include <pthread.h>
 #include <vfiokit/device.h>
 #include <vfiokit/pci.h>
@@ -21,6 +22,7 @@ struct vfk_pci {
 	pthread_mutex_t lock;
 	struct vfk_pci_identity identity;
 	struct vfki_pci_config config; /* constant */
+	struct vfki_pci_irqs irqs;
 };
 
 /* For texts. */

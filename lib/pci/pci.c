@@ -69,6 +69,8 @@ int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
 		ret = read_identity(pci);
 	if (!ret)
 		ret = vfki_pci_caps_read(pci);
+	if (!ret)
+		ret = vfki_pci_irqs_init(pci);
 	if (ret < 0) {
 		vfk_pci_close(pci);
 		return ret;

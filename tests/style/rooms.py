@@ -47,6 +47,7 @@ PUBLIC = {
     "model.h": "lib/io",
     "device.h": "lib/device",
     "pci.h": "lib/pci",
+    "pci_irq.h": "lib/pci",
     "server.h": "lib/server",
     "vfiokit.h": "programs",
 }
