@@ -38,6 +38,7 @@ extern const struct vfk_case vfk_cases_reset[];
 extern const struct vfk_case vfk_cases_dma[];
 extern const struct vfk_case vfk_cases_engine_irq[];
 extern const struct vfk_case vfk_cases_engine_dma[];
+extern const struct vfk_case vfk_cases_pci_irq[];
 extern const struct vfk_case vfk_cases_lifecycle[];
 
 /* End the case: failed, or not applicable to this device. */
