@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "access.h"
+#include "descriptors.h"
 #include "failure.h"
 #include "names.h"
 #include "number.h"
@@ -163,20 +163,8 @@ static int check(struct vfk_device *dev, struct irq *irq)
 	return STATUS_OK;
 }
 
-static void allow_files(uint32_t more)
-{
-	struct rlimit limit;
-
-	/* The library duplicates them, hence twice. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= 2 * more + 64)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int make_eventfds(struct vfk_device *dev, struct irq *irq)
 {
-	allow_files(irq->num);
 	irq->fds = calloc(irq->num, sizeof(*irq->fds));
 	irq->counts = calloc(irq->num, sizeof(*irq->counts));
 	irq->totals = calloc(irq->num, sizeof(*irq->totals));
@@ -187,7 +175,9 @@ static int make_eventfds(struct vfk_device *dev, struct irq *irq)
 	for (uint32_t i = 0; i < irq->num; i++) {
 		irq->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (irq->fds[i] < 0)
-			return fail_text(vfk_device_name(dev), "eventfd: %m");
+			return fail_text(vfk_device_name(dev),
+					 "%u vectors: eventfd: %m (RLIMIT_NOFILE is %llu)",
+					 irq->num, descriptors_limit());
 	}
 	return STATUS_OK;
 }
@@ -362,6 +352,7 @@ int cmd_irq(int argc, char **argv)
 
 	if (!parse(&irq, argc, argv))
 		return irq.args.status;
+	descriptors_allow_all();
 	if (opening_open(&irq.args, irq.args.words[0], 0, &dev) != STATUS_OK)
 		return STATUS_FAILED;
 	status = run(dev, &irq);

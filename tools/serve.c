@@ -22,6 +22,7 @@
 
 #include "args.h"
 #include "captive.h"
+#include "descriptors.h"
 #include "failure.h"
 #include "number.h"
 #include "opening.h"
@@ -387,6 +388,7 @@ int cmd_serve(int argc, char **argv)
 
 	if (!parse(&serve, argc, argv))
 		return serve.args.status;
+	descriptors_allow_all();
 	status = take_signals(&serve);
 	if (status != STATUS_OK)
 		return status;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "descriptors.h"
 #include "failure.h"
 #include "number.h"
 #include "opening.h"
@@ -116,6 +117,7 @@ int cmd_test(int argc, char **argv)
 	struct args args;
 	int option;
 
+	descriptors_allow_all();
 	args_init(&args, argc, argv, help, options, ARGS_DEVICE);
 	while ((option = args_next(&args)) > 0) {
 		if (!take_option(&args, option, &opts, &list))

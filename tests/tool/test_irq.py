@@ -2,6 +2,7 @@
 """Interrupts: armed, provoked, waited for."""
 
 import json
+import resource
 import time
 
 import pytest
@@ -69,3 +70,34 @@ def test_too_few_came(edu):
 
 def test_a_bad_write_is_said(edu):
     vfiokit("irq", edu, "msi", "--write", "bar0:0x100000:4=1").failed(edu)
+
+
+def few_files(soft, hard=None):
+    """For preexec_fn: the limits of open files."""
+    limits = soft, hard or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+ALL = ("msix", "--trigger", "--count", "2048", "--json")
+
+
+def test_2048_vectors_with_a_low_soft_limit():
+    """The tool raises its soft limit to the hard one."""
+    out = vfiokit("irq", "model:testdev", *ALL, preexec_fn=few_files(256)).done()
+    assert [v["count"] for v in json.loads(out)["vectors"]] == [1] * 2048
+
+
+def test_2048_vectors_over_the_socket_with_a_low_soft_limit(serve):
+    uri = serve("model:testdev", preexec_fn=few_files(256)).uri
+    out = vfiokit("irq", uri, *ALL, preexec_fn=few_files(256)).done()
+    assert [v["count"] for v in json.loads(out)["vectors"]] == [1] * 2048
+
+
+def test_the_suite_has_2048_vectors_with_a_low_soft_limit():
+    out = vfiokit("test", "model:testdev", "pci_irq_all_vectors", preexec_fn=few_files(256)).done()
+    assert "ok 1 - pci_irq_all_vectors\n" in out
+
+
+def test_2048_vectors_with_a_low_hard_limit():
+    vfiokit("irq", "model:testdev", *ALL, preexec_fn=few_files(256, 256)).failed(
+        "model:testdev", "Too many open files", "RLIMIT_NOFILE.* 256")
