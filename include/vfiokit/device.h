@@ -338,6 +338,15 @@ VFK_API int vfk_device_reset(struct vfk_device *dev);
 VFK_API int vfk_device_hot_reset_info(struct vfk_device *dev, struct vfio_pci_hot_reset_info *info);
 
 /**
+ * vfk_device_group - the IOMMU group by which a device was opened
+ * @group: set to its number, as in the answer of vfk_device_hot_reset_info()
+ *
+ * Returns 0; -ENOTSUP it is no device of the kernel's, or was opened by cdev, or nobody knows: a filter stands before it,
+ * or the group's file was handed in without the device's name.
+ */
+VFK_API int vfk_device_group(struct vfk_device *dev, uint32_t *group);
+
+/**
  * vfk_device_hot_reset - reset the slot or bus of a device
  * @others: the further devices on it, all of them open here; NULL if there are none
  * @num_others: how many, at most 64

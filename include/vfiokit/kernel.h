@@ -78,6 +78,7 @@ struct vfk_kernel_fds {
 	int iommufd;	  /* way in by cdev */
 	uint32_t ioas_id; /* the same; 0: none */
 	uint32_t dev_id;  /* the same */
+	int group_id;	  /* way in by group: its number; -1: not known */
 };
 
 /**

@@ -16,6 +16,19 @@ int vfk_device_hot_reset_info(struct vfk_device *dev, struct vfio_pci_hot_reset_
 	return vfki_checked_hot_reset_info(&dev->io, info);
 }
 
+int vfk_device_group(struct vfk_device *dev, uint32_t *group)
+{
+	struct vfk_kernel_fds fds = { .size = sizeof(fds) };
+	int ret = vfki_checked_kernel_fds(&dev->io, &fds);
+
+	if (ret < 0)
+		return ret;
+	if (fds.group_id < 0)
+		return vfki_err(-ENOTSUP, "%s: its group is not known", vfk_device_name(dev));
+	*group = (uint32_t)fds.group_id;
+	return 0;
+}
+
 /* Adds the group of @dev, once. By cdev there is none, nor is there one where the device is not the kernel's. */
 static int add_group(struct vfk_device *dev, struct vfio_pci_hot_reset *reset)
 {

@@ -100,9 +100,12 @@ int vfki_checked_kernel_fds(struct vfki_checked *c, struct vfk_kernel_fds *fds)
 		return vfki_checked_lacks(c, "the kernel's files");
 	if (size != sizeof(*fds))
 		return vfki_err(-EINVAL, "%s: kernel fds: size %zu", c->io->name, size);
-	*fds = (struct vfk_kernel_fds){
-		.size = size, .device = -1, .group = -1, .container = -1, .iommufd = -1
-	};
+	*fds = (struct vfk_kernel_fds){ .size = size,
+					.device = -1,
+					.group = -1,
+					.container = -1,
+					.iommufd = -1,
+					.group_id = -1 };
 	vfki_checked_begin(c);
 	return vfki_checked_end(c, "the kernel's files", op(c->io, fds));
 }

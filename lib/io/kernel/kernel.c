@@ -299,6 +299,7 @@ static int kernel_fds(struct vfk_io *io, struct vfk_kernel_fds *fds)
 	fds->iommufd = k->group ? -1 : iommu;
 	fds->ioas_id = k->dma.iommu ? vfki_iommu_ioas_id(k->dma.iommu) : 0;
 	fds->dev_id = k->dev_id;
+	fds->group_id = k->group ? k->group->number : -1;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "lib/base/error.h"
 #include "lib/base/range.h"
+#include "lib/base/vfio_compat.h"
 #include "lib/io/kernel/instance.h"
 #include <inttypes.h>
 #include <stddef.h>
@@ -16,14 +17,6 @@
 #define HEAD	    offsetof(struct vfio_pci_hot_reset_info, devices)
 /* Members beyond that are not named; a bus has no more (32 devices of 8 functions). */
 #define MAX_MEMBERS 256
-
-/* Linux 6.6, <linux/vfio.h>: by cdev the members have ids of the iommufd in place of groups */
-#define VFKI_HOT_RESET_DEV_ID (1 << 0)
-#define VFKI_DEVID_NOT_OWNED  UINT32_MAX
-#ifdef VFIO_PCI_HOT_RESET_FLAG_DEV_ID
-_Static_assert(VFKI_HOT_RESET_DEV_ID == VFIO_PCI_HOT_RESET_FLAG_DEV_ID, "kernel ABI");
-_Static_assert(VFKI_DEVID_NOT_OWNED == (uint32_t)VFIO_PCI_DEVID_NOT_OWNED, "kernel ABI");
-#endif
 
 int vfki_kernel_reset(struct vfk_io *io)
 {
@@ -66,13 +59,13 @@ int vfki_kernel_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info
 /* Appends the devices that keep a hot reset from being done; by group the kernel tells only which are affected. */
 static void name_members(const struct vfio_pci_hot_reset_info *info, char *text, size_t size)
 {
-	bool by_id = info->flags & VFKI_HOT_RESET_DEV_ID;
+	bool by_id = info->flags & VFKI_PCI_HOT_RESET_FLAG_DEV_ID;
 
 	for (uint32_t i = 0; i < info->count; i++) {
 		const struct vfio_pci_dependent_device *d = &info->devices[i];
 		size_t used = strlen(text);
 
-		if (by_id && d->group_id != VFKI_DEVID_NOT_OWNED)
+		if (by_id && d->group_id != (uint32_t)VFKI_PCI_DEVID_NOT_OWNED)
 			continue;
 		snprintf(text + used, size - used, "%s%04x:%02x:%02x.%x", used ? ", " : "",
 			 d->segment, d->bus, d->devfn >> 3, d->devfn & 7);

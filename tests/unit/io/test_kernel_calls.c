@@ -78,8 +78,9 @@ static int setup(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.members = 2;
-	kernel.fds =
-		(struct vfk_kernel_fds){ .device = 7, .group = 8, .container = 9, .iommufd = -1 };
+	kernel.fds = (struct vfk_kernel_fds){
+		.device = 7, .group = 8, .container = 9, .iommufd = -1, .group_id = 12
+	};
 	puppet_init(&p, "own");
 	p.ops.hot_reset_info = op_hot_reset_info;
 	p.ops.hot_reset = op_hot_reset;
@@ -114,6 +115,20 @@ static void test_lacking(void **state)
 	assert_int_equal(kernel.calls, 0);
 }
 
+static void test_group(void **state)
+{
+	uint32_t group = 5;
+
+	(void)state;
+	assert_int_equal(vfk_device_group(dev, &group), 0);
+	assert_int_equal(group, 12);
+	kernel.fds.group_id = -1;
+	assert_refused(&p, vfk_device_group(dev, &group), -ENOTSUP);
+	p.ops.kernel_fds = NULL;
+	assert_refused(&p, vfk_device_group(dev, &group), -ENOTSUP);
+	assert_int_equal(group, 12);
+}
+
 static void test_fds(void **state)
 {
 	struct vfk_kernel_fds fds = { .size = sizeof(fds) };
@@ -124,6 +139,7 @@ static void test_fds(void **state)
 	assert_int_equal(fds.group, 8);
 	assert_int_equal(fds.container, 9);
 	assert_int_equal(fds.iommufd, -1);
+	assert_int_equal(fds.group_id, 12);
 	fds.size--;
 	assert_refused(&p, vfk_kernel_get_fds(dev, &fds), -EINVAL);
 	/* a file that is no KVM device, if it is one at all */
@@ -229,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lacking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hot_reset_info, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hot_reset, setup, teardown),
