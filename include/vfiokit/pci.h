@@ -8,7 +8,8 @@
  *	pci_bar.h	BARs, registers
  *	pci_rom.h	the expansion ROM
  *	pci_irq.h	INTx, MSI, MSI-X, error and device-request notifiers
- *	pci_reset.h	resets, bus mastering and decoding, power
+ *	pci_power.h	power states, runtime low power
+ *	pci_reset.h	resets, bus mastering and decoding
  *	pci_vga.h	the legacy VGA ranges
  *	pci_virtual.h	the device as a monitor shows it to its guest
  *

@@ -13,6 +13,8 @@
 #include <vfiokit/model.h>
 #include <vfiokit/pci.h>
 #include <vfiokit/pci_irq.h>
+#include <vfiokit/pci_power.h>
+#include <vfiokit/pci_reset.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "irq.h"
+#include "power.h"
 #include <pthread.h>
 #include <vfiokit/device.h>
 #include <vfiokit/pci.h>
@@ -23,6 +24,7 @@ struct vfk_pci {
 	struct vfk_pci_identity identity;
 	struct vfki_pci_config config; /* constant */
 	struct vfki_pci_irqs irqs;
+	struct vfki_pci_power power;
 };
 
 /* For texts. */

@@ -48,6 +48,8 @@ PUBLIC = {
     "device.h": "lib/device",
     "pci.h": "lib/pci",
     "pci_irq.h": "lib/pci",
+    "pci_power.h": "lib/pci",
+    "pci_reset.h": "lib/pci",
     "server.h": "lib/server",
     "vfiokit.h": "programs",
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * reset.c - reset of the device: which method, and what comes before and after it.
+ *
+ * Any thread; internal functions with the lock held.
+ */
+#include "reset.h"
+#include "instance.h"
+#include "lib/base/error.h"
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <vfiokit/pci_reset.h>
+
+#define BIT(method) (1u << (method))
+
+/* ---- before and after ---- */
+
+/* A device that is stuck in another state is no failure: that is what resets are for. */
+static int quieten(struct vfk_pci *pci)
+{
+	int ret = vfki_pci_power_write(pci, VFK_PCI_D0);
+
+	if (ret < 0 && ret != -EIO)
+		return ret;
+	return vfki_pci_config_modify_locked(pci, PCI_COMMAND, 2,
+					     PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+						     PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE,
+					     0, NULL);
+}
+
+int vfki_pci_stop(struct vfk_pci *pci, struct vfki_pci_saved *saved)
+{
+	int ret = vfki_pci_saved_take(pci, saved);
+
+	if (ret < 0)
+		return ret;
+	ret = quieten(pci);
+	if (ret < 0)
+		(void)vfki_pci_resume(pci, saved, ret);
+	return ret;
+}
+
+/* Registers first: messages are sent by a device that is a bus master. */
+static int restore(struct vfk_pci *pci, const struct vfki_pci_saved *saved)
+{
+	int ret = vfki_pci_power_await(pci);
+
+	return ret ? ret : vfki_pci_saved_put_back(pci, saved);
+}
+
+int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int why)
+{
+	char text[VFKI_ERROR_SIZE] = "";
+	int ret;
+
+	if (why < 0)
+		snprintf(text, sizeof(text), "%s", vfk_error());
+	ret = restore(pci, saved);
+	if (why < 0 && ret < 0)
+		vfki_err_prefix(why, "%s; and after it", text);
+	else if (why < 0)
+		vfki_err(why, "%s", text);
+	else if (ret < 0)
+		vfki_err_prefix(ret, "%s: after the reset", vfki_pci_name(pci));
+	return ret;
+}
+
+/* ---- methods ---- */
+
+/* PCIe 6.0 section 7.5.3.3, or Advanced Features (PCI-SIG ECN of 2006): 1, 0, -errno. */
+static int has_flr(struct vfk_pci *pci)
+{
+	uint32_t at, bits = 0;
+	int ret = 0;
+
+	if (!vfk_pci_cap_find(pci, PCI_CAP_ID_EXP, &at)) {
+		ret = vfk_pci_config_read(pci, at + PCI_EXP_DEVCAP, 4, &bits);
+		if (ret < 0 || bits & PCI_EXP_DEVCAP_FLR)
+			return ret < 0 ? ret : 1;
+	}
+	if (vfk_pci_cap_find(pci, PCI_CAP_ID_AF, &at) < 0)
+		return 0;
+	ret = vfk_pci_config_read(pci, at + PCI_AF_CAP, 1, &bits);
+	return ret < 0 ? ret : (bits & PCI_AF_CAP_TP && bits & PCI_AF_CAP_FLR);
+}
+
+static int find_methods(struct vfk_pci *pci, uint32_t *methods)
+{
+	int alone = vfki_pci_is_alone(pci), pm = alone < 0 ? alone : vfki_pci_power_resets(pci);
+	uint32_t found = 0;
+
+	if (pm < 0)
+		return pm;
+	if (vfk_device_flags(pci->dev) & VFIO_DEVICE_FLAGS_RESET)
+		found |= BIT(VFK_PCI_RESET_FUNCTION);
+	if (alone)
+		found |= BIT(VFK_PCI_RESET_HOT);
+	if (pm)
+		found |= BIT(VFK_PCI_RESET_PM);
+	*methods = found ? found | BIT(VFK_PCI_RESET_AUTO) : 0;
+	return 0;
+}
+
+int vfk_pci_reset_methods(struct vfk_pci *pci, uint32_t *methods)
+{
+	int ret;
+
+	vfki_pci_lock(pci);
+	ret = find_methods(pci, methods);
+	vfki_pci_unlock(pci);
+	return ret;
+}
+
+static int by_power(struct vfk_pci *pci)
+{
+	int ret = vfki_pci_power_write(pci, VFK_PCI_D3HOT);
+
+	return ret ? ret : vfki_pci_power_write(pci, VFK_PCI_D0);
+}
+
+static int run(struct vfk_pci *pci, enum vfk_pci_reset_method method)
+{
+	if (method == VFK_PCI_RESET_FUNCTION)
+		return vfk_device_reset(pci->dev);
+	return method == VFK_PCI_RESET_HOT ? vfki_pci_hot_reset_alone(pci) : by_power(pci);
+}
+
+/* The order of QEMU's vfio_pci_reset(): a function reset that would be by PM is worse than that of the bus. */
+static size_t order(const uint32_t methods, bool flr, enum vfk_pci_reset_method *list)
+{
+	static const enum vfk_pci_reset_method function_first[] = { VFK_PCI_RESET_FUNCTION,
+								    VFK_PCI_RESET_HOT,
+								    VFK_PCI_RESET_PM };
+	static const enum vfk_pci_reset_method hot_first[] = { VFK_PCI_RESET_HOT,
+							       VFK_PCI_RESET_FUNCTION,
+							       VFK_PCI_RESET_PM };
+	bool pm = methods & BIT(VFK_PCI_RESET_PM);
+	size_t n = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		enum vfk_pci_reset_method m = flr || !pm ? function_first[i] : hot_first[i];
+
+		if (methods & BIT(m))
+			list[n++] = m;
+	}
+	return n;
+}
+
+static int choose(struct vfk_pci *pci, enum vfk_pci_reset_method method,
+		  enum vfk_pci_reset_method *list, size_t *count)
+{
+	uint32_t methods = 0;
+	int flr, ret = find_methods(pci, &methods);
+
+	if (ret < 0)
+		return ret;
+	flr = has_flr(pci);
+	if (flr < 0)
+		return flr;
+	if (!(methods & BIT(method)))
+		return vfki_err(-ENOTSUP, "%s: reset: not by this method, and the device has %s",
+				vfki_pci_name(pci), methods ? "others" : "no other");
+	*count = 1;
+	list[0] = method;
+	if (method == VFK_PCI_RESET_AUTO)
+		*count = order(methods, flr, list);
+	return 0;
+}
+
+static int reset(struct vfk_pci *pci, enum vfk_pci_reset_method method)
+{
+	enum vfk_pci_reset_method list[3];
+	struct vfki_pci_saved saved;
+	int restored, ret;
+	size_t n = 0;
+
+	ret = choose(pci, method, list, &n);
+	if (!ret)
+		ret = vfki_pci_stop(pci, &saved);
+	if (ret < 0)
+		return ret;
+	ret = run(pci, list[0]);
+	for (size_t i = 1; ret < 0 && i < n; i++)
+		ret = run(pci, list[i]);
+	restored = vfki_pci_resume(pci, &saved, ret);
+	return ret ? ret : restored;
+}
+
+int vfk_pci_reset(struct vfk_pci *pci, enum vfk_pci_reset_method method)
+{
+	int ret;
+
+	if ((unsigned int)method > VFK_PCI_RESET_HOT)
+		return vfki_err(-EINVAL, "%s: reset method %u", vfki_pci_name(pci),
+				(unsigned int)method);
+	vfki_pci_lock(pci);
+	ret = reset(pci, method);
+	vfki_pci_unlock(pci);
+	return ret;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * saved.h - the registers of config space that a reset loses, and that a program has set up.
+ *
+ * Interrupts are not among them: they are armed, not written.
+ *
+ * Threads: with pci->lock held.
+ */
+#ifndef VFKI_PCI_SAVED_H
+#define VFKI_PCI_SAVED_H
+
+#include <stdint.h>
+
+struct vfk_pci;
+
+#define VFKI_PCI_SAVED_MAX 64
+
+struct vfki_pci_saved_register {
+	uint16_t off;
+	uint8_t width;
+	uint32_t mask;	 /* bits that are put back; the others stay as they are found */
+	uint32_t clears; /* bits that a written 1 clears: written as 0 */
+	uint32_t value;
+};
+
+struct vfki_pci_saved {
+	uint32_t count;
+	struct vfki_pci_saved_register regs[VFKI_PCI_SAVED_MAX]; /* in the order of putting back */
+};
+
+/* Reads them all. Returns 0 or an access's error. */
+int vfki_pci_saved_take(struct vfk_pci *pci, struct vfki_pci_saved *saved);
+
+/*
+ * Writes those that differ from what the device has now. Returns 0; or the first error, with a text that names the
+ * register: all were tried then, but the command register, without which the device does nothing.
+ */
+int vfki_pci_saved_put_back(struct vfk_pci *pci, const struct vfki_pci_saved *saved);
+
+#endif
