@@ -21,4 +21,11 @@ struct vfk_guard *opening_guard(void);
  */
 int opening_open(struct args *args, const char *uri, uint32_t flags, struct vfk_device **dev);
 
+/*
+ * The same for a further device, which shares container or iommufd with first where both are the kernel's and no filter
+ * stands before them: a group can be opened once only.
+ */
+int opening_share(struct args *args, const char *uri, struct vfk_device *first,
+		  struct vfk_device **dev);
+
 #endif

@@ -146,6 +146,14 @@ static size_t order(const uint32_t methods, bool flr, enum vfk_pci_reset_method 
 	return n;
 }
 
+static const char *const lacking[] = {
+	[VFK_PCI_RESET_AUTO] = "the device has none of its own",
+	[VFK_PCI_RESET_FUNCTION] = "the device has no function reset",
+	[VFK_PCI_RESET_PM] = "the way from D3hot to D0 is no reset of this device",
+	[VFK_PCI_RESET_HOT] =
+		"the device has no slot or bus that can be reset, or is not alone on it",
+};
+
 static int choose(struct vfk_pci *pci, enum vfk_pci_reset_method method,
 		  enum vfk_pci_reset_method *list, size_t *count)
 {
@@ -158,8 +166,7 @@ static int choose(struct vfk_pci *pci, enum vfk_pci_reset_method method,
 	if (flr < 0)
 		return flr;
 	if (!(methods & BIT(method)))
-		return vfki_err(-ENOTSUP, "%s: reset: not by this method, and the device has %s",
-				vfki_pci_name(pci), methods ? "others" : "no other");
+		return vfki_err(-ENOTSUP, "%s: reset: %s", vfki_pci_name(pci), lacking[method]);
 	*count = 1;
 	list[0] = method;
 	if (method == VFK_PCI_RESET_AUTO)

@@ -132,15 +132,6 @@ def test_write_reaches_the_device(serve):
     assert vfiokit("read", uri, "bar0", "8", "4").done() == "0x%08x\n" % 3628800
 
 
-def test_reset_restores_registers(serve):
-    uri = serve("model:edu").uri
-    before = vfiokit("read", uri, "bar0", "8", "4").done()
-    vfiokit("write", uri, "bar0", "8", "4", "10").done()
-    assert vfiokit("read", uri, "bar0", "8", "4").done() != before
-    assert vfiokit("reset", uri).done() == ""
-    assert vfiokit("read", uri, "bar0", "8", "4").done() == before
-
-
 def test_filters_are_put_before_the_device(edu, tmp_path):
     outer, inner = tmp_path / "outer", tmp_path / "inner"
     out = vfiokit("read", edu, "bar0", "0", "4", "--filter", "trace,file=%s" % outer,

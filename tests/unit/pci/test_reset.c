@@ -218,7 +218,9 @@ static void test_methods(void **state)
 	pp_set16(&p, CTRL_NSR, PCI_PM_CTRL_NO_SOFT_RESET);
 	assert_int_equal(methods(), BIT(AUTO) | BIT(FUNCTION));
 	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_PM), -ENOTSUP);
+	says("D3hot");
 	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_HOT), -ENOTSUP);
+	says("alone");
 	assert_int_equal(vfk_pci_reset(pci, 4), -EINVAL);
 	assert_int_equal(vfk_pci_reset(pci, (enum vfk_pci_reset_method) - 1), -EINVAL);
 	p.ops.hot_reset_info = hot_info_alone;
@@ -234,7 +236,7 @@ static void test_no_method(void **state)
 	open_pci();
 	assert_int_equal(methods(), 0);
 	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_AUTO), -ENOTSUP);
-	says("no other");
+	says("none of its own");
 	assert_int_equal(pp_count(&p, PP_WRITE), 0);
 }
 
