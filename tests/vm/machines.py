@@ -49,6 +49,16 @@ class Builder:
         self.tell("twin", f"{bus}:00.0")
         self.tell("twin2", f"{bus}:00.1")
 
+    def pair(self):
+        """The same with a group for each function: Linux knows that igb's are isolated.
+
+        A device with ARI tells where its next function is, and QEMU's say that there is none.
+        """
+        bus = self.port("igb,id=pair,addr=0.0,multifunction=on,x-pcie-ari-nextfn-1=on",
+                        "igb,id=pair2,addr=0.1")
+        self.tell("pair", f"{bus}:00.0")
+        self.tell("pair2", f"{bus}:00.1")
+
     def mixed(self):
         """A group of two devices, one of which has a driver of the kernel's."""
         bus = self.port("nvme,serial=mixed,addr=0.0,multifunction=on", "edu,addr=0.1")
@@ -80,6 +90,7 @@ def with_iommu(machine):
     builder.mixed()
     builder.add("igb", "igb")
     builder.add("e1000e", "e1000e")
+    builder.pair()
     builder.lone()
     machine.parameters.append("vfio_pci.enable_sriov=1")
 
