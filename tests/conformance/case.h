@@ -35,6 +35,7 @@ extern const struct vfk_case vfk_cases_config[];
 extern const struct vfk_case vfk_cases_irq[];
 extern const struct vfk_case vfk_cases_feature[];
 extern const struct vfk_case vfk_cases_reset[];
+extern const struct vfk_case vfk_cases_pci_reset[];
 extern const struct vfk_case vfk_cases_dma[];
 extern const struct vfk_case vfk_cases_engine_irq[];
 extern const struct vfk_case vfk_cases_engine_dma[];
