@@ -17,6 +17,9 @@
  * Step 4 is done, as far as can be, after a failure of any other, too. From 2 to 4 typed register access (pci_bar.h)
  * does not use mappings; a mapping of the program's own must not be touched: on kernel devices that is SIGBUS.
  *
+ * Interrupts are those of pci_irq.h. What was armed past it, by vfk_irq_set_eventfds(), stays armed as far as the device
+ * itself keeps it (the reset op of io.h).
+ *
  * What the device holds is gone after a reset. It is in D0; a low power entry (pci_power.h) stays in force.
  *
  * Threads: as in pci.h; a reset holds the struct's lock, so what else changes the device's state waits for it.

@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include <linux/pci_regs.h>
 #include <stdio.h>
+#include <string.h>
 #include <vfiokit/pci_reset.h>
 
 #define BIT(method) (1u << (method))
@@ -18,8 +19,10 @@
 /* A device that is stuck in another state is no failure: that is what resets are for. */
 static int quieten(struct vfk_pci *pci)
 {
-	int ret = vfki_pci_power_write(pci, VFK_PCI_D0);
+	int ret = vfki_pci_irqs_quiesce(pci);
 
+	if (!ret)
+		ret = vfki_pci_power_write(pci, VFK_PCI_D0);
 	if (ret < 0 && ret != -EIO)
 		return ret;
 	return vfki_pci_config_modify_locked(pci, PCI_COMMAND, 2,
@@ -40,29 +43,36 @@ int vfki_pci_stop(struct vfk_pci *pci, struct vfki_pci_saved *saved)
 	return ret;
 }
 
-/* Registers first: messages are sent by a device that is a bus master. */
-static int restore(struct vfk_pci *pci, const struct vfki_pci_saved *saved)
+/* Adds what vfk_error() says of @ret to the text of the failures before it. */
+static void add_failure(struct vfk_pci *pci, char *text, size_t size, int ret)
 {
-	int ret = vfki_pci_power_await(pci);
+	size_t used = strlen(text);
 
-	return ret ? ret : vfki_pci_saved_put_back(pci, saved);
+	if (ret >= 0)
+		return;
+	if (used)
+		snprintf(text + used, size - used, "; and after it: %s", vfk_error());
+	else
+		snprintf(text, size, "%s: after the reset: %s", vfki_pci_name(pci), vfk_error());
 }
 
+/* Registers first: messages are sent by a device that is a bus master. */
 int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int why)
 {
 	char text[VFKI_ERROR_SIZE] = "";
-	int ret;
+	int registers, irqs;
 
 	if (why < 0)
 		snprintf(text, sizeof(text), "%s", vfk_error());
-	ret = restore(pci, saved);
-	if (why < 0 && ret < 0)
-		vfki_err_prefix(why, "%s; and after it", text);
-	else if (why < 0)
+	registers = vfki_pci_power_await(pci);
+	if (!registers)
+		registers = vfki_pci_saved_put_back(pci, saved);
+	add_failure(pci, text, sizeof(text), registers);
+	irqs = vfki_pci_irqs_restore(pci);
+	add_failure(pci, text, sizeof(text), irqs);
+	if (*text)
 		vfki_err(why, "%s", text);
-	else if (ret < 0)
-		vfki_err_prefix(ret, "%s: after the reset", vfki_pci_name(pci));
-	return ret;
+	return registers ? registers : irqs;
 }
 
 /* ---- methods ---- */

@@ -53,7 +53,7 @@ static void check_header(struct t *t, struct vfk_pci *pci, const uint32_t *befor
 }
 
 /* Arms one vector of the best kind that there is; -1: none. */
-static int arm(struct t *t, int fd)
+static int arm(struct t *t, struct vfk_pci *pci, const int *fd)
 {
 	static const int kinds[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
 				     VFIO_PCI_INTX_IRQ_INDEX };
@@ -61,7 +61,7 @@ static int arm(struct t *t, int fd)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (!case_irq(t, (uint32_t)kinds[i]).count)
 			continue;
-		CHECK_OK(t, vfk_irq_set_eventfds(t->dev, (uint32_t)kinds[i], 0, 1, &fd));
+		CHECK_EQ(t, vfk_pci_irq_enable(pci, (uint32_t)kinds[i], 1, 1, fd), 1);
 		return kinds[i];
 	}
 	return -1;
@@ -70,7 +70,7 @@ static int arm(struct t *t, int fd)
 static void reset_by(struct t *t, struct vfk_pci *pci, enum vfk_pci_reset_method method)
 {
 	uint32_t before[HEADER / 4];
-	int fd = case_eventfd(t), kind = arm(t, fd);
+	int fd = case_eventfd(t), kind = arm(t, pci, &fd);
 
 	read_header(t, pci, before);
 	CHECK_OK(t, vfk_pci_reset(pci, method));
@@ -79,7 +79,7 @@ static void reset_by(struct t *t, struct vfk_pci *pci, enum vfk_pci_reset_method
 		case_quiet(t, fd);
 		CHECK_OK(t, vfk_irq_trigger(t->dev, (uint32_t)kind, 0, 1));
 		case_wait(t, fd);
-		CHECK_OK(t, vfk_irq_disable(t->dev, (uint32_t)kind));
+		CHECK_OK(t, vfk_pci_irq_disable(pci));
 	}
 	close(fd);
 }

@@ -22,6 +22,7 @@ static struct puppet_pci p;
 static struct vfk_pci *pci;
 static uint8_t before[PCI_CFG_SPACE_EXP_SIZE];
 static uint16_t command_in_reset;
+static unsigned int armed_in_reset;
 static unsigned int ones_for; /* accesses of the vendor's id after a reset that read as ones */
 static unsigned int resets;
 static int reset_result;
@@ -39,6 +40,7 @@ static int op_reset(struct vfk_io *io)
 	(void)io;
 	resets++;
 	command_in_reset = pp_get16(&p, PCI_COMMAND);
+	armed_in_reset = pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX);
 	lose();
 	return reset_result;
 }
@@ -303,6 +305,59 @@ static void test_reset(void **state)
 	as_before();
 }
 
+static void arm_two(void)
+{
+	p.irqs[VFIO_PCI_MSIX_IRQ_INDEX] =
+		(struct vfio_irq_info){ .flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
+					.count = 4 };
+	open_pci();
+	assert_int_equal(vfk_pci_irq_enable(pci, VFIO_PCI_MSIX_IRQ_INDEX, 2, 2, NULL), 2);
+	memcpy(before, p.config, sizeof(before));
+}
+
+static void test_interrupts(void **state)
+{
+	(void)state;
+	arm_two();
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+	assert_int_equal(armed_in_reset, 0);
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 2);
+	reset_result = -EIO;
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EIO);
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 2);
+	as_before();
+}
+
+static void test_interrupts_cannot_be_stopped(void **state)
+{
+	(void)state;
+	arm_two();
+	pp_fail(&p, PP_SET_IRQS, 0, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
+	assert_int_equal(resets, 0);
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 2);
+	as_before();
+}
+
+/* Config space is, and they stay off. */
+static void test_interrupts_are_not_restored(void **state)
+{
+	(void)state;
+	arm_two();
+	pp_fail(&p, PP_SET_IRQS, 1, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
+	says("after the reset: interrupts are off");
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 0);
+	as_before();
+	/* all that went wrong is told */
+	reset_result = -EBUSY;
+	pp_fail(&p, PP_WRITE, 1, 1, -EFAULT);
+	pp_fail(&p, PP_SET_IRQS, 0, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EBUSY);
+	says("reset: Device or resource busy; and after it: register 0x00c is not restored");
+	says("; and after it: interrupts are off");
+}
+
 /* The command register is the last that is written. */
 static void test_order(void **state)
 {
@@ -524,6 +579,9 @@ int main(void)
 		TEST(test_auto_prefers_af_flr),
 		TEST(test_auto_prefers_bus_to_pm),
 		TEST(test_reset),
+		TEST(test_interrupts),
+		TEST(test_interrupts_cannot_be_stopped),
+		TEST(test_interrupts_are_not_restored),
 		TEST(test_order),
 		TEST(test_kept_registers),
 		TEST(test_pme_status_is_kept),
