@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <vfiokit/api.h>
+#include <vfiokit/bar.h>
 #include <vfiokit/dma.h>
 #include <vfiokit/io.h>
 #include <vfiokit/uri.h>
@@ -127,10 +128,6 @@ struct vfk_model_identity {
 /** vfk_model_set_identity - what lspci shows. Returns 0; -EINVAL class_code has more than 24 bits */
 VFK_API int vfk_model_set_identity(struct vfk_model *model,
 				   const struct vfk_model_identity *identity);
-
-#define VFK_BAR_IO	 (1u << 0) /* I/O space; else memory */
-#define VFK_BAR_64	 (1u << 1) /* 64 bits: takes the next BAR's place too */
-#define VFK_BAR_PREFETCH (1u << 2)
 
 /** struct vfk_model_bar - a BAR; zero-initialise, set size */
 struct vfk_model_bar {

@@ -4,6 +4,7 @@
 #define VFK_VFIOKIT_H
 
 #include <vfiokit/api.h>
+#include <vfiokit/bar.h>
 #include <vfiokit/device.h>
 #include <vfiokit/dma.h>
 #include <vfiokit/error.h>
