@@ -61,6 +61,16 @@ VFK_API void vfk_device_close(struct vfk_device *dev);
 /** vfk_device_name - the URI or name, for texts; borrowed, valid as long as @dev */
 VFK_API const char *vfk_device_name(const struct vfk_device *dev);
 
+/**
+ * vfk_device_check - whether what was read through mappings can be believed
+ *
+ * After accesses through vfk_region_map() to a device with a guard (guard.h): a page that the device's process took
+ * away reads as zeroes. Cheap.
+ *
+ * Returns 0; -EPROTO a file of the device's shrank under a mapping: from now on every access fails so.
+ */
+VFK_API int vfk_device_check(struct vfk_device *dev);
+
 /* ---- device info ---- */
 
 /** vfk_device_flags - VFIO_DEVICE_FLAGS_*: RESET, and the type (PCI, PLATFORM, CCW, AP) */

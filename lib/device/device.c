@@ -239,6 +239,11 @@ int vfk_device_reset(struct vfk_device *dev)
 	return vfki_checked_reset(&dev->io);
 }
 
+int vfk_device_check(struct vfk_device *dev)
+{
+	return vfki_device_check(dev);
+}
+
 int vfk_device_poll_fd(struct vfk_device *dev)
 {
 	return vfki_checked_poll_fd(&dev->io);

@@ -204,7 +204,9 @@ static void test_hit_ends_the_device(void **state)
 	assert_int_equal(open_with(guard), 0);
 	assert_int_equal(vfk_region_map(dev, 4, 0, 0x2000, RW, &addr), 0);
 	assert_int_equal(vfk_region_read(dev, 0, 0, buf, 4), 4);
+	assert_int_equal(vfk_device_check(dev), 0);
 	assert_int_equal(vfk_guard_handle(guard, (char *)addr + 0x1234), 0);
+	assert_refused(&p, vfk_device_check(dev), -EPROTO);
 	assert_refused(&p, vfk_region_read(dev, 0, 0, buf, 4), -EPROTO);
 	assert_refused(&p, vfk_region_write(dev, 0, 0, buf, 4, 0), -EPROTO);
 	assert_refused(&p, vfk_device_dispatch(dev), -EPROTO);
