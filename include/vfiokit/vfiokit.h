@@ -13,9 +13,12 @@
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
 #include <vfiokit/pci.h>
+#include <vfiokit/pci_bar.h>
 #include <vfiokit/pci_irq.h>
 #include <vfiokit/pci_power.h>
 #include <vfiokit/pci_reset.h>
+#include <vfiokit/pci_rom.h>
+#include <vfiokit/pci_vga.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 

@@ -11,6 +11,7 @@
 #ifndef VFKI_PCI_INSTANCE_H
 #define VFKI_PCI_INSTANCE_H
 
+#include "bar.h"
 #include "config.h"
 #include "irq.h"
 #include "power.h"
@@ -23,6 +24,7 @@ struct vfk_pci {
 	pthread_mutex_t lock;
 	struct vfk_pci_identity identity;
 	struct vfki_pci_config config; /* constant */
+	struct vfki_pci_bars bars;
 	struct vfki_pci_irqs irqs;
 	struct vfki_pci_power power;
 };

@@ -70,6 +70,8 @@ int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
 	if (!ret)
 		ret = vfki_pci_caps_read(pci);
 	if (!ret)
+		ret = vfki_pci_bars_init(pci);
+	if (!ret)
 		ret = vfki_pci_irqs_init(pci);
 	if (ret < 0) {
 		vfk_pci_close(pci);
@@ -86,6 +88,7 @@ void vfk_pci_close(struct vfk_pci *pci)
 		return;
 	vfki_pci_power_fini(pci);
 	vfki_pci_irqs_fini(pci);
+	vfki_pci_bars_fini(pci);
 	vfki_pci_config_fini(pci);
 	pthread_mutex_destroy(&pci->lock);
 	free(pci);

@@ -48,6 +48,7 @@ PUBLIC = {
     "model.h": "lib/io",
     "device.h": "lib/device",
     "pci.h": "lib/pci",
+    "pci_bar.h": "lib/pci",
     "pci_irq.h": "lib/pci",
     "pci_power.h": "lib/pci",
     "pci_reset.h": "lib/pci",
