@@ -15,6 +15,7 @@
 #include "config.h"
 #include "irq.h"
 #include "power.h"
+#include "rom.h"
 #include <pthread.h>
 #include <vfiokit/device.h>
 #include <vfiokit/pci.h>
@@ -27,6 +28,7 @@ struct vfk_pci {
 	struct vfki_pci_bars bars;
 	struct vfki_pci_irqs irqs;
 	struct vfki_pci_power power;
+	struct vfki_pci_rom rom;
 };
 
 /* For texts. */

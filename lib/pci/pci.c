@@ -88,6 +88,7 @@ void vfk_pci_close(struct vfk_pci *pci)
 		return;
 	vfki_pci_power_fini(pci);
 	vfki_pci_irqs_fini(pci);
+	vfki_pci_rom_fini(pci);
 	vfki_pci_bars_fini(pci);
 	vfki_pci_config_fini(pci);
 	pthread_mutex_destroy(&pci->lock);

@@ -52,6 +52,8 @@ PUBLIC = {
     "pci_irq.h": "lib/pci",
     "pci_power.h": "lib/pci",
     "pci_reset.h": "lib/pci",
+    "pci_rom.h": "lib/pci",
+    "pci_vga.h": "lib/pci",
     "server.h": "lib/server",
     "vfiokit.h": "programs",
 }

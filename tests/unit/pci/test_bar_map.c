@@ -510,9 +510,9 @@ static void test_racing(void **state)
 	void *failed;
 
 	(void)state;
-	reopen();
 	p.ops.region_read = quiet_read; /* the puppet's log is not for threads */
 	p.ops.region_write = quiet_write;
+	reopen();
 	atomic_store(&stop, false);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, access_all_the_time, &stop), 0);
