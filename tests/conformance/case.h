@@ -32,6 +32,8 @@ extern const struct vfk_case vfk_cases_info[];
 extern const struct vfk_case vfk_cases_region[];
 extern const struct vfk_case vfk_cases_map[];
 extern const struct vfk_case vfk_cases_config[];
+extern const struct vfk_case vfk_cases_pci_bar[];
+extern const struct vfk_case vfk_cases_pci_rom[];
 extern const struct vfk_case vfk_cases_irq[];
 extern const struct vfk_case vfk_cases_feature[];
 extern const struct vfk_case vfk_cases_reset[];

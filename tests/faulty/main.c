@@ -24,7 +24,7 @@ static const struct group {
 	{ "access", flaws_access },	  { "config", flaws_config },	{ "info", flaws_info },
 	{ "chain", flaws_chain },	  { "intx", flaws_intx },	{ "irq", flaws_irq },
 	{ "reset", flaws_reset },	  { "feature", flaws_feature }, { "dma", flaws_dma },
-	{ "lifecycle", flaws_lifecycle },
+	{ "lifecycle", flaws_lifecycle }, { "pci", flaws_pci },
 };
 
 static const char *const base_names[NUM_BASES] = {

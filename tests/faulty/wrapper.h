@@ -75,6 +75,7 @@ extern const struct flaw flaws_reset[];
 extern const struct flaw flaws_feature[];
 extern const struct flaw flaws_dma[];
 extern const struct flaw flaws_lifecycle[];
+extern const struct flaw flaws_pci[];
 
 extern const struct vfk_io_ops right;
 extern const struct vfk_dma_ops right_dma;
