@@ -37,19 +37,43 @@ static int parse_value(struct args *args, const char *text, struct access *acces
 	return STATUS_OK;
 }
 
+/* What the name and the word, of which there may be neither, say of the width. */
+static int parse_width(struct args *args, const char *width, struct access *access)
+{
+	uint64_t bytes = access->by_name ? access->reg.width : 0, said = bytes;
+
+	if (!width && !bytes)
+		return args_wrong(args, access->by_name ? "the register's width is missing" :
+							  "WIDTH is missing");
+	if (width && (!number_parse(width, 1, 8, &said) || (said & (said - 1))))
+		return args_wrong(args, "width \"%s\" is not 1, 2, 4 or 8", width);
+	access->width = (unsigned int)said;
+	return STATUS_OK;
+}
+
+static int parse_offset(struct args *args, const char *text, struct access *access)
+{
+	access->by_name = access->named && access->region == VFIO_PCI_CONFIG_REGION_INDEX &&
+			  config_register_is_name(text);
+	if (access->by_name)
+		return config_register_parse(args, text, &access->reg);
+	if (!number_parse(text, 0, UINT64_MAX, &access->offset))
+		return args_wrong(args, "offset \"%s\" is no number", text);
+	return STATUS_OK;
+}
+
 int access_parse(struct args *args, const char *region, const char *offset, const char *width,
 		 const char *value, struct access *access)
 {
-	uint64_t bytes;
+	int status = access_parse_region(args, region, access);
 
-	if (access_parse_region(args, region, access) != STATUS_OK)
-		return STATUS_USAGE;
-	if (!number_parse(offset, 0, UINT64_MAX, &access->offset))
-		return args_wrong(args, "offset \"%s\" is no number", offset);
-	if (!number_parse(width, 1, 8, &bytes) || (bytes & (bytes - 1)))
-		return args_wrong(args, "width \"%s\" is not 1, 2, 4 or 8", width);
-	access->width = (unsigned int)bytes;
-	return value ? parse_value(args, value, access) : STATUS_OK;
+	if (status == STATUS_OK)
+		status = parse_offset(args, offset, access);
+	if (status == STATUS_OK)
+		status = parse_width(args, width, access);
+	if (status == STATUS_OK && value)
+		status = parse_value(args, value, access);
+	return status;
 }
 
 int access_parse_write(struct args *args, const char *text, struct access *access)
@@ -67,12 +91,15 @@ int access_parse_write(struct args *args, const char *text, struct access *acces
 	return args_wrong(args, "\"%s\" is not REGION:OFFSET:WIDTH=VALUE", text);
 }
 
-int access_check(struct vfk_device *dev, const struct access *access)
+int access_check(struct vfk_device *dev, struct access *access)
 {
 	char name[NAME_SIZE];
 
-	if (!access->named || (vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI))
+	if (!access->named)
 		return STATUS_OK;
+	if (vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI)
+		return access->by_name ? config_register_find(dev, &access->reg, &access->offset) :
+					 STATUS_OK;
 	return fail_text(vfk_device_name(dev),
 			 "%s is a PCI device's region, this is no PCI device; give its number",
 			 name_of_region(VFIO_DEVICE_FLAGS_PCI, access->region, name));

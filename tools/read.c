@@ -18,11 +18,12 @@
 
 static const char help[] =
 	"usage: vfiokit read URI REGION OFFSET WIDTH [--repeat N] [--json] [options]\n"
+	"       vfiokit read URI config REGISTER [WIDTH] ...\n"
 	"\n"
 	"Reads a register and prints it in hexadecimal, all digits of its width; a PCI device's is\n"
 	"little-endian. REGION is bar0 to bar5, rom, config, vga, or a number; OFFSET is in bytes,\n"
 	"decimal or after 0x; WIDTH is 1, 2, 4 or 8 bytes, and the device sees one access of it.\n"
-	"\n"
+	"\n" CONFIG_REGISTER_HELP "\n"
 	"  --repeat N      read N times, a line each\n"
 	"  --json          as JSON: values as hexadecimal text\n" ARGS_DEVICE_HELP;
 
@@ -55,8 +56,9 @@ static bool parse(struct read *read, int argc, char **argv)
 			return false;
 		}
 	}
-	return option == 0 && args_words(args, 4, 4) &&
-	       access_parse(args, args->words[1], args->words[2], args->words[3], NULL,
+	return option == 0 && args_words(args, 3, 4) &&
+	       access_parse(args, args->words[1], args->words[2],
+			    args->num_words > 3 ? args->words[3] : NULL, NULL,
 			    &read->access) == STATUS_OK;
 }
 
