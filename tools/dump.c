@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dump.c - "vfiokit dump": a region's bytes, for people or as they are into a file.
+ * dump.c - "vfiokit dump": a region's bytes, for people or as they are into a file, whole or not at all.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <vfiokit/pci_rom.h>
 
 #include "access.h"
 #include "failure.h"
@@ -15,18 +14,21 @@
 #include "opening.h"
 #include "progress.h"
 #include "subcommand.h"
+#include "whole_file.h"
 
 static const char help[] =
-	"usage: vfiokit dump URI REGION [--offset N] [--length N] [--width W] [--output FILE]\n"
-	"                    [options]\n"
+	"usage: vfiokit dump URI REGION [FILE] [--offset N] [--length N] [--width W] [options]\n"
 	"\n"
-	"Shows a region's bytes, sixteen a line, in the format of \"xxd -g1\". REGION is bar0 to bar5,\n"
-	"rom, config, vga, or a number. Reading may have side effects on a device.\n"
+	"Shows a region's bytes, sixteen a line, in the format of \"xxd -g1\", or writes them as they\n"
+	"are into FILE, which is there when all of them are; - is standard output. REGION is bar0 to\n"
+	"bar5, rom, config, vga, or a number. Reading may have side effects on a device. A ROM ends\n"
+	"where the device says so, which may be before its region does; memory decoding, without\n"
+	"which it cannot be read, is turned on meanwhile.\n"
 	"\n"
 	"  --offset N      begin there (0)\n"
 	"  --length N      that many bytes (to the end of the region)\n"
 	"  --width W       by accesses of 1, 2, 4 or 8 bytes (as large as the device takes them)\n"
-	"  --output FILE   write the bytes as they are into FILE; - is standard output\n" ARGS_DEVICE_HELP;
+	"  --output FILE   the same as FILE alone\n" ARGS_DEVICE_HELP;
 
 enum {
 	OPTION_OFFSET = 1,
@@ -43,7 +45,7 @@ static const struct option options[] = {
 	{ NULL },
 };
 
-#define CHUNK 4096
+#define CHUNK (64 << 10)
 #define LINE  16
 
 struct dump {
@@ -52,6 +54,7 @@ struct dump {
 	uint64_t offset, length; /* length 0: to the end */
 	uint64_t width;		 /* 0: not given */
 	const char *path;	 /* NULL: show */
+	struct vfk_pci *rom;	 /* of a PCI device's ROM; NULL: another region */
 	FILE *file;
 };
 
@@ -89,8 +92,10 @@ static bool parse(struct dump *dump, int argc, char **argv)
 	while ((option = args_next(args)) > 0)
 		if (!parse_option(dump, option))
 			return false;
-	if (option < 0 || !args_words(args, 2, 2))
+	if (option < 0 || !args_words(args, 2, dump->path ? 2 : 3))
 		return false;
+	if (args->num_words > 2)
+		dump->path = args->words[2];
 	if (dump->width && dump->length % dump->width) {
 		args_wrong(args, "--length is not a multiple of --width");
 		return false;
@@ -119,6 +124,14 @@ static int clamp(struct vfk_device *dev, struct dump *dump)
 	return STATUS_OK;
 }
 
+static ssize_t read_once(struct vfk_device *dev, const struct dump *dump, uint64_t offset,
+			 void *buf, size_t len)
+{
+	if (dump->rom)
+		return vfk_pci_rom_read(dump->rom, offset, buf, len);
+	return vfk_region_read(dev, dump->region.region, offset, buf, len);
+}
+
 /* Reads up to len bytes; fewer where the device has no more. */
 static ssize_t read_chunk(struct vfk_device *dev, const struct dump *dump, uint64_t offset,
 			  uint8_t *buf, size_t len)
@@ -129,7 +142,7 @@ static ssize_t read_chunk(struct vfk_device *dev, const struct dump *dump, uint6
 	while (done < len) {
 		if (step > len - done)
 			step = len - done;
-		n = vfk_region_read(dev, dump->region.region, offset + done, buf + done, step);
+		n = read_once(dev, dump, offset + done, buf + done, step);
 		if (n < 0)
 			return n;
 		done += (size_t)n;
@@ -163,6 +176,15 @@ static bool emit(const struct dump *dump, uint64_t offset, const uint8_t *bytes,
 	return !ferror(dump->file);
 }
 
+/* The device had no more, of what it said that it has. */
+static int ended(struct vfk_device *dev, const struct dump *dump, uint64_t done)
+{
+	if (dump->rom && done)
+		return STATUS_OK;
+	return fail_text(vfk_device_name(dev), "region %s ends at 0x%" PRIx64 ", before its size",
+			 dump->args.words[1], dump->offset + done);
+}
+
 static int copy(struct vfk_device *dev, const struct dump *dump, struct progress *progress)
 {
 	uint64_t done = 0;
@@ -181,7 +203,7 @@ static int copy(struct vfk_device *dev, const struct dump *dump, struct progress
 		done += (size_t)n;
 		progress_step(progress, done);
 		if ((size_t)n < want)
-			break;
+			return ended(dev, dump, done);
 	}
 	return STATUS_OK;
 }
@@ -198,31 +220,39 @@ static int copy_with_progress(struct vfk_device *dev, const struct dump *dump)
 	return status;
 }
 
-/* Half a file is none: it is removed, if it is one that can be. */
-static int finish_file(struct vfk_device *dev, struct dump *dump, int status)
-{
-	struct stat st;
-	bool regular = fstat(fileno(dump->file), &st) == 0 && S_ISREG(st.st_mode);
-
-	if (fclose(dump->file) == EOF && status == STATUS_OK)
-		status = fail_text(vfk_device_name(dev), "%s: %s", dump->path, strerror(errno));
-	if (status != STATUS_OK && regular)
-		unlink(dump->path);
-	return status;
-}
-
 static int dump_region(struct vfk_device *dev, struct dump *dump)
 {
-	if (access_check(dev, &dump->region) != STATUS_OK || clamp(dev, dump) != STATUS_OK)
+	struct whole_file whole;
+	int status;
+
+	if (clamp(dev, dump) != STATUS_OK)
 		return STATUS_FAILED;
 	if (!dump->path || strcmp(dump->path, "-") == 0) {
 		dump->file = stdout;
 		return copy_with_progress(dev, dump);
 	}
-	dump->file = fopen(dump->path, "we");
-	if (!dump->file)
-		return fail_text(vfk_device_name(dev), "%s: %s", dump->path, strerror(errno));
-	return finish_file(dev, dump, copy_with_progress(dev, dump));
+	status = whole_file_begin(&whole, vfk_device_name(dev), dump->path);
+	if (status != STATUS_OK)
+		return status;
+	dump->file = whole.file;
+	return whole_file_end(&whole, copy_with_progress(dev, dump));
+}
+
+static int dump_device(struct vfk_device *dev, struct dump *dump)
+{
+	int status = access_check(dev, &dump->region), ret;
+
+	if (status != STATUS_OK)
+		return status;
+	if (dump->region.region == VFIO_PCI_ROM_REGION_INDEX &&
+	    (vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI)) {
+		ret = vfk_pci_open(dev, &dump->rom);
+		if (ret < 0)
+			return fail(vfk_device_name(dev), ret);
+	}
+	status = dump_region(dev, dump);
+	vfk_pci_close(dump->rom);
+	return status;
 }
 
 int cmd_dump(int argc, char **argv)
@@ -235,7 +265,7 @@ int cmd_dump(int argc, char **argv)
 		return dump.args.status;
 	if (opening_open(&dump.args, dump.args.words[0], 0, &dev) != STATUS_OK)
 		return STATUS_FAILED;
-	status = dump_region(dev, &dump);
+	status = dump_device(dev, &dump);
 	vfk_device_close(dev);
 	return status;
 }

@@ -142,7 +142,7 @@ static ssize_t read_parts(struct vfk_pci *pci, uint64_t off, uint8_t *buf, size_
 		size_t part = (size_t)vfki_min_u64(len - done, CHUNK);
 		ssize_t n = read_part(pci, off + done, buf + done, part, &tries);
 
-		if (n == -EINVAL && done)
+		if (n == -EINVAL && off + done)
 			break;
 		if (n < 0)
 			return n;

@@ -145,6 +145,11 @@ static void test_short(void **state)
 	pp_fail(&p, PP_READ, 2, 1, -EINVAL);
 	assert_int_equal(vfk_pci_rom_load(pci, &data, &len), 0);
 	assert_int_equal(len, 0x10000);
+	pp_close(pci);
+	open_it();
+	pp_fail(&p, PP_READ, 1, 1, -EINVAL);
+	assert_int_equal(vfk_pci_rom_read(pci, 0x10000, &size, 8), 0);
+	assert_int_equal(vfk_pci_rom_read(pci, 0, &size, 8), 8);
 }
 
 /* The size has 64 bits: 4 GiB and 64 KiB are not 64 KiB. */
