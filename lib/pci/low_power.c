@@ -26,8 +26,12 @@ static int enter(struct vfk_pci *pci, uint32_t id, const void *data, size_t len)
 	if (ret < 0)
 		return ret;
 	vfki_pci_lock(pci);
+	vfki_pci_bars_hold(pci);
 	ret = vfk_feature_set(pci->dev, id, data, len);
-	if (!ret)
+	/* after a wake-up it is entered anew, without an exit */
+	if (ret < 0 || pci->power.low_power)
+		vfki_pci_bars_release(pci);
+	else
 		pci->power.low_power = true;
 	vfki_pci_unlock(pci);
 	return ret;
@@ -55,8 +59,10 @@ int vfk_pci_low_power_exit(struct vfk_pci *pci)
 		return ret;
 	vfki_pci_lock(pci);
 	ret = vfk_feature_set(pci->dev, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0);
-	if (!ret)
+	if (!ret && pci->power.low_power) {
 		pci->power.low_power = false;
+		vfki_pci_bars_release(pci);
+	}
 	vfki_pci_unlock(pci);
 	return ret;
 }

@@ -11,6 +11,7 @@
 #include "reset.h"
 #include <inttypes.h>
 #include <linux/pci_regs.h>
+#include <stdio.h>
 #include <time.h>
 
 /* PCI PM 1.2 section 5.6.1, table 5-6 */
@@ -206,6 +207,36 @@ static int change(struct vfk_pci *pci, enum vfk_pci_power_state from, enum vfk_p
 	return ret ? wake_with_reset(pci) : vfki_pci_power_write(pci, to);
 }
 
+/* Mapped access is held back exactly while it is asleep. */
+static void set_asleep(struct vfk_pci *pci, bool asleep)
+{
+	if (asleep && !pci->power.asleep)
+		vfki_pci_bars_hold(pci);
+	if (!asleep && pci->power.asleep)
+		vfki_pci_bars_release(pci);
+	pci->power.asleep = asleep;
+}
+
+void vfki_pci_power_note(struct vfk_pci *pci)
+{
+	enum vfk_pci_power_state state;
+
+	/* what nobody knows stays as it was */
+	if (!vfk_pci_get_power_state(pci, &state))
+		set_asleep(pci, state != VFK_PCI_D0);
+}
+
+/* The text of a failure stays. */
+static void note_after(struct vfk_pci *pci, int ret)
+{
+	char text[VFKI_ERROR_SIZE];
+
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	vfki_pci_power_note(pci);
+	if (ret < 0)
+		vfki_err(ret, "%s", text);
+}
+
 static int set_state(struct vfk_pci *pci, enum vfk_pci_power_state state)
 {
 	enum vfk_pci_power_state now;
@@ -213,10 +244,13 @@ static int set_state(struct vfk_pci *pci, enum vfk_pci_power_state state)
 
 	if (!ret)
 		ret = check_way(pci, now, state);
-	if (!ret && now != state)
+	if (ret < 0)
+		return ret;
+	if (state != VFK_PCI_D0)
+		set_asleep(pci, true);
+	if (now != state)
 		ret = change(pci, now, state);
-	if (!ret)
-		pci->power.asleep = state != VFK_PCI_D0;
+	note_after(pci, ret);
 	return ret;
 }
 

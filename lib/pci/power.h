@@ -12,8 +12,9 @@
 
 struct vfk_pci;
 
+/* Each of them holds mapped access back. */
 struct vfki_pci_power {
-	bool asleep;	/* not in D0 by a call of ours */
+	bool asleep;	/* not in D0, by a call of ours */
 	bool low_power; /* entered, and not exited */
 };
 
@@ -25,6 +26,9 @@ void vfki_pci_power_fini(struct vfk_pci *pci);
  * business. Returns 0, also for D0 of a device that has only that; -ENOTSUP it has no power management; -EIO it is stuck.
  */
 int vfki_pci_power_write(struct vfk_pci *pci, enum vfk_pci_power_state state);
+
+/* Looks whether the device is asleep now: a reset brings it to D0. */
+void vfki_pci_power_note(struct vfk_pci *pci);
 
 /* Whether the way from D3hot to D0 resets the device: 1, 0 (also without power management), -errno. */
 int vfki_pci_power_resets(struct vfk_pci *pci);

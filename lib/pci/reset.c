@@ -33,10 +33,14 @@ static int quieten(struct vfk_pci *pci)
 
 int vfki_pci_stop(struct vfk_pci *pci, struct vfki_pci_saved *saved)
 {
-	int ret = vfki_pci_saved_take(pci, saved);
+	int ret;
 
-	if (ret < 0)
+	vfki_pci_bars_hold(pci);
+	ret = vfki_pci_saved_take(pci, saved);
+	if (ret < 0) {
+		vfki_pci_bars_release(pci);
 		return ret;
+	}
 	ret = quieten(pci);
 	if (ret < 0)
 		(void)vfki_pci_resume(pci, saved, ret);
@@ -70,6 +74,8 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 	add_failure(pci, text, sizeof(text), registers);
 	irqs = vfki_pci_irqs_restore(pci);
 	add_failure(pci, text, sizeof(text), irqs);
+	vfki_pci_power_note(pci);
+	vfki_pci_bars_release(pci);
 	if (*text)
 		vfki_err(why, "%s", text);
 	return registers ? registers : irqs;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "lib/pci/instance.h"
 #include "puppet_pci.h"
 
 #define PM   0x40
@@ -85,6 +86,7 @@ static void in(enum vfk_pci_power_state want)
 	assert_int_equal(vfk_pci_get_power_state(pci, &state), 0);
 	assert_int_equal(state, want);
 	assert_int_equal(pp_get16(&p, CTRL) & PCI_PM_CTRL_STATE_MASK, want);
+	assert_int_equal(pci->bars.held, want != VFK_PCI_D0);
 }
 
 static void test_states(void **state)
@@ -262,15 +264,22 @@ static void test_low_power(void **state)
 	open_pci();
 	assert_int_equal(vfk_pci_low_power_enter(pci), 0);
 	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY), 1);
+	assert_int_equal(pci->bars.held, 1);
+	/* as after a wake-up: entered anew */
+	assert_int_equal(vfk_pci_low_power_enter(pci), 0);
+	assert_int_equal(pci->bars.held, 1);
 	assert_int_equal(vfk_pci_low_power_exit(pci), 0);
+	assert_int_equal(pci->bars.held, 0);
+	assert_int_equal(vfk_pci_low_power_exit(pci), 0);
+	assert_int_equal(pci->bars.held, 0);
 	assert_int_equal(vfk_pci_low_power_enter_with_wakeup(pci, -1), -EINVAL);
 	assert_int_equal(vfk_pci_low_power_enter_with_wakeup(pci, fd), 0);
 	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP), 1);
-	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 1);
+	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 2);
 	/* closing ends it */
 	pp_close(pci);
 	pci = NULL;
-	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 2);
+	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 3);
 	close(fd);
 }
 
@@ -281,6 +290,7 @@ static void test_low_power_fails(void **state)
 	open_pci();
 	pp_fail(&p, PP_FEATURE, 1, 1, -EINVAL); /* after the probe */
 	assert_int_equal(vfk_pci_low_power_enter(pci), -EINVAL);
+	assert_int_equal(pci->bars.held, 0);
 	pp_close(pci);
 	pci = NULL;
 	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 0);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "lib/pci/instance.h"
 #include "puppet_pci.h"
 
 #define PM  0x40
@@ -22,7 +23,7 @@ static struct puppet_pci p;
 static struct vfk_pci *pci;
 static uint8_t before[PCI_CFG_SPACE_EXP_SIZE];
 static uint16_t command_in_reset;
-static unsigned int armed_in_reset;
+static unsigned int held_in_reset, armed_in_reset;
 static unsigned int ones_for; /* accesses of the vendor's id after a reset that read as ones */
 static unsigned int resets;
 static int reset_result;
@@ -40,6 +41,7 @@ static int op_reset(struct vfk_io *io)
 	(void)io;
 	resets++;
 	command_in_reset = pp_get16(&p, PCI_COMMAND);
+	held_in_reset = pci->bars.held;
 	armed_in_reset = pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX);
 	lose();
 	return reset_result;
@@ -305,6 +307,34 @@ static void test_reset(void **state)
 	as_before();
 }
 
+static void test_mapped_access_is_held(void **state)
+{
+	(void)state;
+	open_pci();
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+	assert_int_equal(held_in_reset, 1);
+	assert_int_equal(pci->bars.held, 0);
+	reset_result = -EIO;
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EIO);
+	assert_int_equal(pci->bars.held, 0);
+	pp_fail(&p, PP_READ, 5, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
+	assert_int_equal(pci->bars.held, 0);
+}
+
+/* Asleep before, awake after it. */
+static void test_held_until_d0(void **state)
+{
+	(void)state;
+	writable16(CTRL_NSR, PCI_PM_CTRL_STATE_MASK, PCI_PM_CTRL_NO_SOFT_RESET);
+	open_pci();
+	assert_int_equal(vfk_pci_set_power_state(pci, VFK_PCI_D3HOT), 0);
+	assert_int_equal(pci->bars.held, 1);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+	assert_int_equal(held_in_reset, 2);
+	assert_int_equal(pci->bars.held, 0);
+}
+
 static void arm_two(void)
 {
 	p.irqs[VFIO_PCI_MSIX_IRQ_INDEX] =
@@ -335,6 +365,7 @@ static void test_interrupts_cannot_be_stopped(void **state)
 	pp_fail(&p, PP_SET_IRQS, 0, 1, -EFAULT);
 	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
 	assert_int_equal(resets, 0);
+	assert_int_equal(pci->bars.held, 0);
 	assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 2);
 	as_before();
 }
@@ -579,6 +610,8 @@ int main(void)
 		TEST(test_auto_prefers_af_flr),
 		TEST(test_auto_prefers_bus_to_pm),
 		TEST(test_reset),
+		TEST(test_mapped_access_is_held),
+		TEST(test_held_until_d0),
 		TEST(test_interrupts),
 		TEST(test_interrupts_cannot_be_stopped),
 		TEST(test_interrupts_are_not_restored),
