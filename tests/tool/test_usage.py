@@ -110,7 +110,7 @@ def test_nothing_is_wrong_usage():
     ["bind", "00000:00.0"],
     ["bind", "0000:00:00.0/../x"],
     ["bind", "kernel:0000:00:00.0"],
-    ["bind", "--force", "0000:00:00.0"],
+    ["bind", "--forced", "0000:00:00.0"],
     ["unbind"],
     ["unbind", "../../devices"],
     ["unbind", "0000:00:0g.0", "--group"],
