@@ -19,6 +19,7 @@
 #include <vfiokit/pci_reset.h>
 #include <vfiokit/pci_rom.h>
 #include <vfiokit/pci_vga.h>
+#include <vfiokit/pci_virtual.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 

@@ -54,6 +54,7 @@ PUBLIC = {
     "pci_reset.h": "lib/pci",
     "pci_rom.h": "lib/pci",
     "pci_vga.h": "lib/pci",
+    "pci_virtual.h": "lib/pci",
     "server.h": "lib/server",
     "vfiokit.h": "programs",
 }

@@ -43,6 +43,21 @@ static int op_device_info(struct vfk_io *io, struct vfio_device_info *info)
 	return 0;
 }
 
+/* The one capability of a region, if there is room; says how much is needed. */
+static void put_mappable(struct vfio_region_info *info)
+{
+	const struct vfio_info_cap_header cap = { .id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+						  .version = 1 };
+	uint32_t room = info->argsz;
+
+	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	info->argsz = sizeof(*info) + sizeof(cap);
+	if (room < info->argsz)
+		return;
+	info->cap_offset = sizeof(*info);
+	memcpy(info + 1, &cap, sizeof(cap));
+}
+
 static int op_region_info(struct vfk_io *io, struct vfio_region_info *info,
 			  struct vfk_region_fds *fds)
 {
@@ -50,10 +65,13 @@ static int op_region_info(struct vfk_io *io, struct vfio_region_info *info,
 
 	if (fds)
 		fds->count = fds->flags = 0;
-	info->argsz = sizeof(*info);
 	info->cap_offset = 0;
 	info->offset = (uint64_t)info->index << 40;
 	info->flags = p->regions[info->index].flags;
+	if (p->msix_mappable >> info->index & 1)
+		put_mappable(info);
+	else
+		info->argsz = sizeof(*info);
 	info->size = p->regions[info->index].size;
 	if (info->index == PP_CONFIG) {
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;

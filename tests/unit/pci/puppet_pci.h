@@ -55,7 +55,8 @@ struct puppet_pci {
 	uint32_t config_size;
 	uint8_t config[PCI_CFG_SPACE_EXP_SIZE];
 	uint8_t writable[PCI_CFG_SPACE_EXP_SIZE]; /* bits of config space that can be written */
-	struct pp_region regions[PP_REGIONS];	  /* that of config space is set up by itself */
+	uint32_t msix_mappable; /* bit n: region n has VFIO_REGION_INFO_CAP_MSIX_MAPPABLE */
+	struct pp_region regions[PP_REGIONS]; /* that of config space is set up by itself */
 	struct vfio_irq_info irqs[VFIO_PCI_NUM_IRQS];
 	int32_t armed[VFIO_PCI_NUM_IRQS][PP_VECTORS]; /* duplicates; -1: not armed */
 	uint32_t granted; /* arming more than these at once: this is the outcome; 0: all can be had */
