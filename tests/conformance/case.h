@@ -43,6 +43,7 @@ extern const struct vfk_case vfk_cases_engine_irq[];
 extern const struct vfk_case vfk_cases_engine_dma[];
 extern const struct vfk_case vfk_cases_pci_irq[];
 extern const struct vfk_case vfk_cases_lifecycle[];
+extern const struct vfk_case vfk_cases_pci_virtual[];
 
 /* End the case: failed, or not applicable to this device. */
 void case_fail(struct t *t, const char *file, int line, const char *fmt, ...)

@@ -22,10 +22,10 @@
 #define EXIT_SKIP  77
 
 static const struct vfk_case *const tables[] = {
-	vfk_cases_info,	      vfk_cases_region,	    vfk_cases_map,	 vfk_cases_config,
-	vfk_cases_irq,	      vfk_cases_feature,    vfk_cases_reset,	 vfk_cases_dma,
-	vfk_cases_engine_irq, vfk_cases_engine_dma, vfk_cases_pci_bar,	 vfk_cases_pci_irq,
-	vfk_cases_pci_reset,  vfk_cases_pci_rom,    vfk_cases_lifecycle,
+	vfk_cases_info,	      vfk_cases_region,	    vfk_cases_map,	   vfk_cases_config,
+	vfk_cases_irq,	      vfk_cases_feature,    vfk_cases_reset,	   vfk_cases_dma,
+	vfk_cases_engine_irq, vfk_cases_engine_dma, vfk_cases_pci_bar,	   vfk_cases_pci_irq,
+	vfk_cases_pci_reset,  vfk_cases_pci_rom,    vfk_cases_pci_virtual, vfk_cases_lifecycle,
 };
 
 struct result {
