@@ -74,6 +74,16 @@ def test_example_driver(edu, tmp_path, installed):
                           check=False).returncode == 1
 
 
+def test_example_pci(serve, tmp_path, installed):
+    command, env = compile_example("pci", tmp_path, installed), installed
+    for uri in ("model:testdev", serve("model:testdev", socket=tmp_path / "s").uri):
+        run = subprocess.run(command + [uri], env=env, text=True, stdout=subprocess.PIPE, check=False)
+        assert run.returncode == 0
+        assert run.stdout == "1234:11e9, an Express capability, scratch 42, 4 interrupts\n"
+    assert subprocess.run(command + ["model:none"], env=env, stderr=subprocess.DEVNULL,
+                          check=False).returncode == 1
+
+
 def test_example_model(tmp_path, installed):
     command, env = compile_example("model", tmp_path, installed), installed
     run = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=False)
