@@ -54,6 +54,17 @@ int vfki_handle_region_write(struct vfki_session *s, struct vfki_command *cmd,
 	return 0;
 }
 
+/* Each as if it had come by itself: one that fails stops none behind it, and nobody is told. */
+static void write_posted(struct vfki_session *s, const void *writes, uint32_t count)
+{
+	struct vfk_region_write w;
+
+	for (uint32_t i = 0; i < count; i++) {
+		vfki_wire_write_at(writes, i, &w);
+		vfk_region_write(s->dev, w.region, w.offset, w.data, w.len, VFK_WRITE_POSTED);
+	}
+}
+
 int vfki_handle_write_multi(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
 {
 	const void *writes;
@@ -63,6 +74,10 @@ int vfki_handle_write_multi(struct vfki_session *s, struct vfki_command *cmd, st
 	ret = vfki_dec_write_multi_request(cmd->payload, cmd->len, &writes, &count);
 	if (ret)
 		return vfki_command_decoded(s, ret);
+	if (cmd->no_reply) {
+		write_posted(s, writes, count);
+		return 0;
+	}
 	/* The payload is aligned (connection.h), and so is the array at 8 in it. */
 	ret = vfk_region_write_multi(s->dev, writes, count);
 	if (ret)
