@@ -132,7 +132,11 @@ struct vfk_region_fds {
 	uint64_t offset[VFK_REGION_MAX_FDS]; /* PER_AREA: where in fd[i] area i begins */
 };
 
-/** region_write: return once the write is on its way; a failure is not reported, the order is kept (see flush) */
+/**
+ * region_write: do not wait until the device has the write. A failure of the device is not reported, and later writes are
+ * done all the same; the order is kept (see flush). A vfio-user device sends it at once, or where it was opened with
+ * batch=US, within that time.
+ */
 #define VFK_WRITE_POSTED (1u << 0)
 
 /** one write of write_multi: at most 8 bytes */

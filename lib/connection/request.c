@@ -58,12 +58,12 @@ static void slot_put(struct vfki_conn *conn, struct vfki_slot *slot)
 }
 
 /*
- * No_reply means none, but a peer may answer one that fails all the same (Rust's vfio_user does); an error reply has
- * nothing behind its header, and may be passed over.
+ * No_reply means none, but a peer may answer all the same: Rust's vfio_user does when the command fails, and did always before
+ * it knew the flag. There are no more such replies than there were commands, and nobody wants them.
  */
 static int posted_reply(struct vfki_conn *conn, const struct vfki_wire_header *h)
 {
-	if (!(h->flags & VFKI_WIRE_ERROR) || !conn->posted)
+	if (!conn->posted)
 		return vfki_err(-EPROTO, "%s reply to nothing", vfki_wire_command_name(h->command));
 	conn->posted--;
 	return 0;

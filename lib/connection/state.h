@@ -86,7 +86,7 @@ struct vfki_conn {
 
 	bool sending;
 	uint64_t delays; /* how often a thread had to wait: whoever saw none has its whole time left */
-	size_t posted; /* No_reply commands sent, less the errors that came back for them */
+	size_t posted; /* No_reply commands sent, less the replies that came back for them */
 	pthread_cond_t send_turn;
 
 	bool reading;

@@ -221,7 +221,7 @@ class Scripted:
 
 def run(script, *words, program=None, timeout_ms=PATIENCE_MS):
     """One run of the tool on a scripted server: words[0] is the subcommand, URI comes after it."""
-    uri = "vfio-user:" + script.path
+    uri = "vfio-user:" + script.path + getattr(script, "options", "")
     if program:
         argv = [program, uri, str(timeout_ms), *words]
     elif words[0] == "irq":  # its --timeout is another one

@@ -101,6 +101,73 @@ static long write_register(uint64_t off, uint64_t value)
 	return vfk_region_put(dev, 0, off, 4, value);
 }
 
+static long post_register(uint64_t off, uint64_t value)
+{
+	uint32_t data = (uint32_t)value;
+
+	return vfk_region_write(dev, 0, off, &data, sizeof(data), VFK_WRITE_POSTED);
+}
+
+/* The values 0 to @count - 1, posted; the first failure. */
+static long post_many(uint64_t off, uint64_t count)
+{
+	long ret = 0;
+
+	for (uint64_t i = 0; ret >= 0 && i < count; i++)
+		ret = post_register(off, i);
+	return ret < 0 ? ret : 0;
+}
+
+/* A posted write of @len bytes. */
+static long post_long(uint64_t len, uint64_t b)
+{
+	static const uint8_t zeros[4096];
+
+	(void)b;
+	return vfk_region_write(dev, 0, 0, zeros, len, VFK_WRITE_POSTED);
+}
+
+/* The values 0 to @count - 1, in one call. */
+static long write_multi(uint64_t off, uint64_t count)
+{
+	static struct vfk_region_write writes[4096];
+
+	for (uint32_t i = 0; i < count; i++) {
+		writes[i] = (struct vfk_region_write){ .offset = off, .len = sizeof(i) };
+		memcpy(writes[i].data, &i, sizeof(i));
+	}
+	return vfk_region_write_multi(dev, writes, count);
+}
+
+static long flush(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_region_flush(dev);
+}
+
+/* ---- the device ---- */
+
+static long reset(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_device_reset(dev);
+}
+
+static long dispatch(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_device_dispatch(dev);
+}
+
+static long sleep_ms(uint64_t ms, uint64_t b)
+{
+	(void)b;
+	return usleep((useconds_t)ms * 1000);
+}
+
 static const struct step steps[] = {
 	{ "arm", arm },
 	{ "disarm", disarm },
@@ -109,6 +176,14 @@ static const struct step steps[] = {
 	{ "signalled", signalled },
 	{ "read", read_register },
 	{ "write", write_register },
+	{ "post", post_register },
+	{ "posts", post_many },
+	{ "long", post_long },
+	{ "multi", write_multi },
+	{ "flush", flush },
+	{ "reset", reset },
+	{ "dispatch", dispatch },
+	{ "sleep", sleep_ms },
 };
 
 static int run(const char *word)

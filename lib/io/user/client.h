@@ -10,6 +10,7 @@
 
 #include "lib/connection/connection.h"
 #include "lib/io/mappings.h"
+#include "lib/io/user/posted.h"
 #include "lib/wire/version.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,7 +34,8 @@ struct vfki_user {
 	struct vfki_wire_agreed agreed;
 	size_t max_read; /* data bytes of one request, a multiple of 8 */
 	size_t max_write;
-	atomic_bool posted; /* there were posted writes since the last flush */
+	atomic_bool unflushed; /* there were posted writes since the last flush */
+	struct vfki_user_posted posted;
 	/* indexes that were armed and not disabled since: bit i of word i / 32; set_irqs undoes by it */
 	atomic_uint armed[VFKI_USER_MAX_INDEXES / 32];
 	struct vfki_user_memory memory;
@@ -42,6 +44,17 @@ struct vfki_user {
 static inline struct vfki_user *vfki_user_of(struct vfk_io *io)
 {
 	return (struct vfki_user *)io;
+}
+
+/* A request, behind the posted writes that came before it. As vfki_conn_request(). */
+static inline int vfki_user_ask(struct vfki_user *user, struct vfki_request *rq)
+{
+	int r = 0;
+
+	if (__builtin_expect(atomic_load_explicit(&user->posted.count, memory_order_acquire) != 0,
+			     0))
+		r = vfki_user_posted_send(user);
+	return r ? r : vfki_conn_request(user->conn, rq);
 }
 
 /* user.c: a request without descriptors, one piece each way. Returns the reply's length, or -errno with a text. */

@@ -29,7 +29,7 @@ static int send_map(struct vfki_user *user, const struct vfk_dma_mapping *m, int
 		rq.out_fds = &fd;
 		rq.n_out_fds = 1;
 	}
-	return settled(user, vfki_conn_request(user->conn, &rq));
+	return settled(user, vfki_user_ask(user, &rq));
 }
 
 static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)

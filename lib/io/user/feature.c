@@ -25,7 +25,7 @@ static int converse(struct vfki_user *user, struct vfio_device_feature *f, const
 		.in = &in,
 		.n_in = 1,
 	};
-	int r = vfki_conn_request(user->conn, &rq);
+	int r = vfki_user_ask(user, &rq);
 
 	return r ? r : vfki_user_decoded(user, vfki_dec_feature_reply(reply, rq.in_len, f));
 }

@@ -58,7 +58,7 @@ static int send_part(struct vfki_user *user, const struct vfki_wire_irq_part *pa
 	int r;
 
 	vfki_enc_set_irqs_request(request, part);
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	r = vfki_dec_set_irqs_reply(&granted, rq.in_len, user->agreed.irq_count,

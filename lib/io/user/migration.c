@@ -22,7 +22,7 @@ ssize_t vfki_user_mig_read(struct vfk_io *io, void *buf, size_t len)
 	int r;
 
 	vfki_enc_mig_read_request(&request, asked);
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	return vfki_user_decoded(user, vfki_dec_mig_read_reply(&front, rq.in_len, asked));
@@ -42,7 +42,7 @@ ssize_t vfki_user_mig_write(struct vfk_io *io, const void *buf, size_t len)
 	int r;
 
 	vfki_enc_mig_write_request(&request, size);
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	r = vfki_user_decoded(user, vfki_dec_mig_write_reply(&front, rq.in_len, size));

@@ -4,7 +4,8 @@
  *
  * An access of up to the transfer size that was settled is one request: one send, one receive, nothing allocated. A longer
  * one is cut; pieces are multiples of 8 bytes, so no access of 1, 2, 4 or 8 bytes ever is. The server does one
- * connection's commands in order, posted ones too: any reply that comes after them says that they are done.
+ * connection's commands in order, posted ones too: any reply that comes after them says that they are done. Whether one of
+ * those failed nobody is told; those behind it are done all the same.
  *
  * Any thread; the order of one thread's calls is kept.
  */
@@ -32,7 +33,7 @@ static ssize_t read_piece(struct vfki_user *user, uint32_t region, uint64_t off,
 	struct vfki_request rq = {
 		.command = VFKI_WIRE_REGION_READ, .out = &out, .n_out = 1, .in = in, .n_in = 2
 	};
-	int r = vfki_conn_request(user->conn, &rq);
+	int r = vfki_user_ask(user, &rq);
 
 	if (r)
 		return r;
@@ -76,15 +77,29 @@ static ssize_t write_piece(struct vfki_user *user, uint32_t region, uint64_t off
 	int r;
 
 	if (post) {
-		atomic_store_explicit(&user->posted, true, memory_order_relaxed);
 		r = vfki_conn_post(user->conn, &rq);
 		return r ? r : (ssize_t)len;
 	}
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	r = vfki_user_decoded(user, vfki_dec_region_write_reply(&front, rq.in_len, &asked));
 	return r ? r : nothing_moved("region_write", region, off);
+}
+
+/* Before one that goes out at once: an earlier one may be held back. Returns 1 when this one is, 0, or -errno. */
+static int hold_back(struct vfki_user *user, uint32_t region, uint64_t off, const void *buf,
+		     size_t len)
+{
+	int r;
+
+	atomic_store_explicit(&user->unflushed, true, memory_order_relaxed);
+	if (!user->posted.limit)
+		return 0;
+	if (!vfki_user_posted_takes(&user->posted, len))
+		return vfki_user_posted_send(user);
+	r = vfki_user_posted_add(user, region, off, buf, len);
+	return r ? r : 1;
 }
 
 ssize_t vfki_user_region_write(struct vfk_io *io, uint32_t region, uint64_t off, const void *buf,
@@ -93,6 +108,12 @@ ssize_t vfki_user_region_write(struct vfk_io *io, uint32_t region, uint64_t off,
 	struct vfki_user *user = vfki_user_of(io);
 	size_t done = 0;
 
+	if (flags & VFK_WRITE_POSTED) {
+		int r = hold_back(user, region, off, buf, len);
+
+		if (r)
+			return r < 0 ? r : (ssize_t)len;
+	}
 	while (done < len) {
 		size_t piece = len - done < user->max_write ? len - done : user->max_write;
 		ssize_t r = write_piece(user, region, off + done, (const char *)buf + done, piece,
@@ -122,7 +143,7 @@ static int multi_piece(struct vfki_user *user, const struct vfk_region_write *wr
 	int r;
 
 	vfki_enc_write_multi_request(&head, count);
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	r = vfki_user_decoded(user, vfki_dec_write_multi_reply(&front, rq.in_len, (uint32_t)count));
@@ -173,7 +194,7 @@ int vfki_user_flush(struct vfk_io *io)
 	uint8_t reply[sizeof(struct vfki_wire_device_info)];
 	ssize_t r;
 
-	if (!atomic_exchange_explicit(&user->posted, false, memory_order_relaxed))
+	if (!atomic_exchange_explicit(&user->unflushed, false, memory_order_relaxed))
 		return 0;
 	vfki_enc_device_info_request(request, sizeof(reply));
 	r = vfki_user_request(user, VFKI_WIRE_DEVICE_GET_INFO, request, sizeof(request), reply,

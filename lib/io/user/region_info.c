@@ -73,7 +73,7 @@ static int ask(struct vfki_user *user, struct vfio_region_info *info, struct vfk
 	int r;
 
 	vfki_enc_region_info_request(request, info->index, (uint32_t)cap);
-	r = vfki_conn_request(user->conn, &rq);
+	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
 	r = vfki_user_decoded(user, vfki_dec_region_info_reply(reply, rq.in_len, info->index,

@@ -15,6 +15,7 @@
 
 #define DEFAULT_TIMEOUT_MS 5000
 #define MAX_TIMEOUT_MS	   3600000
+#define MAX_HOLD_US	   1000000
 
 ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *out, size_t out_len,
 			  void *in, size_t in_len)
@@ -28,7 +29,7 @@ ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *
 		.in = &from,
 		.n_in = in_len ? 1 : 0,
 	};
-	int r = vfki_conn_request(user->conn, &rq);
+	int r = vfki_user_ask(user, &rq);
 
 	return r ? r : (ssize_t)rq.in_len;
 }
@@ -150,13 +151,16 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 
 static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct vfk_open_opts *opts)
 {
-	static const char *const keys[] = { "fd", "timeout", NULL };
+	static const char *const keys[] = { "batch", "fd", "timeout", NULL };
 	struct vfki_user *user = vfki_user_of(io);
 	struct vfki_wire_caps caps;
+	uint64_t hold_us = 0;
 	int r = vfk_uri_only(uri, keys);
 
 	if (!r)
 		r = get_timeout(uri, opts, &user->timeout_ms);
+	if (!r)
+		r = get_number(uri, "batch", 0, MAX_HOLD_US, &hold_us);
 	if (!r)
 		r = vfki_user_memory_init(&user->memory);
 	if (r)
@@ -169,6 +173,9 @@ static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct 
 	if (r)
 		goto destroy_conn;
 	set_transfers(user);
+	r = vfki_user_posted_init(user, hold_us);
+	if (r)
+		goto destroy_conn;
 	io->dma = &vfki_user_dma_ops;
 	return 0;
 
@@ -186,6 +193,7 @@ static void user_close(struct vfk_io *io)
 	/* The server drops interrupts and mappings when the connection ends, but later than we return. */
 	if (vfki_user_flush(io) == -ETIMEDOUT)
 		vfki_conn_fail(user->conn, -ETIMEDOUT);
+	vfki_user_posted_fini(user);
 	vfki_user_disarm_all(user);
 	vfki_user_unmap_all(user);
 	vfki_conn_destroy(user->conn);
@@ -199,13 +207,19 @@ static int user_poll_fd(struct vfk_io *io)
 
 static int user_dispatch(struct vfk_io *io)
 {
-	return vfki_conn_dispatch(vfki_user_of(io)->conn);
+	struct vfki_user *user = vfki_user_of(io);
+
+	/* Whoever dispatches is about to wait, perhaps for what a posted write begins. */
+	if (user->posted.limit)
+		vfki_user_posted_send(user);
+	return vfki_conn_dispatch(user->conn);
 }
 
 const struct vfk_io_ops vfki_user_io_ops = {
 	.size = sizeof(struct vfk_io_ops),
 	.name = "vfio-user",
-	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; timeout=MS (5000)",
+	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; "
+		"timeout=MS (5000); batch=US (0): hold posted writes so long, to send them together",
 	.instance_size = sizeof(struct vfki_user),
 	.open = user_open,
 	.close = user_close,
