@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/wire/dma_map.h"
+#include <stdlib.h>
 
 /* How long a device may go on using memory that the client takes back. */
 #define UNMAP_BOUND_MS 1000
@@ -68,31 +69,58 @@ static int try_unmap(struct vfki_session *s, const struct vfki_wire_unmap *unmap
 	return vfki_windows_unmap(&s->windows, s->space, unmap->addr, last_of(unmap));
 }
 
+/* @bitmap is taken. */
+static void answer_unmap(struct vfki_session *s, struct vfki_answer *a,
+			 const struct vfki_wire_unmap *unmap, uint64_t *bitmap)
+{
+	vfki_answer_head(a, vfki_enc_dma_unmap_reply(a->head, unmap));
+	if (!bitmap)
+		return;
+	vfki_logging_report(s, unmap, bitmap);
+	a->memory = bitmap;
+	vfki_answer_data(a, bitmap, unmap->bitmap_size);
+}
+
+/* Room for the answer, before anything is unmapped. */
+static int make_bitmap(const struct vfki_session *s, const struct vfki_wire_unmap *unmap,
+		       uint64_t **bitmap)
+{
+	int ret = vfki_logging_check(s, unmap);
+
+	if (ret)
+		return ret;
+	*bitmap = calloc(1, unmap->bitmap_size);
+	return *bitmap ? 0 : vfki_err(-ENOMEM, "dma_unmap: no memory for a bitmap");
+}
+
 int vfki_handle_dma_unmap(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
 {
 	struct vfki_wire_unmap unmap;
+	uint64_t *bitmap = NULL;
 	int ret;
 
-	ret = vfki_dec_dma_unmap_request(cmd->payload, cmd->len, VFKI_WIRE_MAX_BITMAP, &unmap);
+	ret = vfki_dec_dma_unmap_request(cmd->payload, cmd->len, vfki_session_max_bitmap(s),
+					 &unmap);
 	if (ret)
 		return vfki_command_decoded(s, ret);
-	/* Which pages a device wrote is asked by DEVICE_FEATURE; the server keeps no log of its own. */
-	if (unmap.bitmap)
-		return vfki_err(-ENOTSUP, "dma_unmap: no bitmap of written pages here");
 	ret = vfki_windows_check(&s->windows, unmap.addr, last_of(&unmap));
+	if (!ret && unmap.bitmap)
+		ret = make_bitmap(s, &unmap, &bitmap);
 	if (ret)
 		return ret;
 	ret = try_unmap(s, &unmap);
 	if (ret == -EBUSY) {
 		s->unmapping.cmd = cmd;
 		s->unmapping.what = unmap;
+		s->unmapping.bitmap = bitmap;
 		s->unmapping.deadline = vfki_deadline_ns(UNMAP_BOUND_MS);
 		return VFKI_LATER;
 	}
 	if (ret)
-		return ret;
-	vfki_answer_head(a, vfki_enc_dma_unmap_reply(a->head, &unmap));
-	return 0;
+		free(bitmap);
+	else
+		answer_unmap(s, a, &unmap, bitmap);
+	return ret;
 }
 
 int vfki_dma_unmap_retry(struct vfki_session *s, uint64_t now)
@@ -106,6 +134,10 @@ int vfki_dma_unmap_retry(struct vfki_session *s, uint64_t now)
 	if (ret == -EBUSY && now < waiting->deadline)
 		return 0;
 	waiting->cmd = NULL;
-	vfki_answer_head(&a, vfki_enc_dma_unmap_reply(a.head, &waiting->what));
+	if (ret)
+		free(waiting->bitmap);
+	else
+		answer_unmap(s, &a, &waiting->what, waiting->bitmap);
+	waiting->bitmap = NULL;
 	return vfki_command_finish(s, cmd, &a, ret);
 }

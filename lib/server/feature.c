@@ -13,21 +13,14 @@
 #include "lib/base/fd.h"
 #include <stdlib.h>
 
-/* What was agreed for bitmaps, else what any reply may have. */
-static uint64_t max_bitmap(const struct vfki_session *s)
-{
-	return s->agreed.migration_max_bitmap ? s->agreed.migration_max_bitmap :
-						s->agreed.send_xfer;
-}
-
 int vfki_handle_feature(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
 {
 	struct vfki_wire_feature_request req;
 	struct vfki_wire_feature_tail tail;
 	int ret;
 
-	ret = vfki_dec_feature_request(cmd->payload, cmd->len, cmd->fds, cmd->nfds, max_bitmap(s),
-				       &req);
+	ret = vfki_dec_feature_request(cmd->payload, cmd->len, cmd->fds, cmd->nfds,
+				       vfki_session_max_bitmap(s), &req);
 	if (ret)
 		return vfki_command_decoded(s, ret);
 	/* The one kind of descriptor that a feature takes; whatever else it is might block whoever signals it. */
@@ -39,7 +32,7 @@ int vfki_handle_feature(struct vfki_session *s, struct vfki_command *cmd, struct
 			return vfki_err(-ENOMEM, "device_feature: no memory for a bitmap");
 		vfki_wire_feature_set_bitmap(&req, a->memory);
 	}
-	ret = vfk_device_feature(s->dev, &req.kernel.head);
+	ret = vfki_logging_feature(s, &req.kernel.head);
 	if (ret)
 		return ret < 0 ? ret :
 				 vfki_err(-EIO, "device_feature: the device returned %d", ret);

@@ -272,8 +272,11 @@ void vfki_session_end(struct vfki_session *s, int err, uint64_t now)
 	vfki_conn_fail(s->conn, err);
 	vfki_conn_release(s->conn);
 	s->unmapping.cmd = NULL;
+	free(s->unmapping.bitmap);
+	s->unmapping.bitmap = NULL;
 	s->greeted = false;
 	stop_device(s, used);
+	vfki_logging_end(s);
 	s->phase = VFKI_SESSION_ENDING;
 	s->deadline = now + RETRY_SOON_NS;
 }

@@ -16,6 +16,7 @@
 #include "lib/connection/connection.h"
 #include "lib/wire/dma_map.h"
 #include "lib/wire/version.h"
+#include "logging.h"
 #include "recall.h"
 #include "window.h"
 #include <stdatomic.h>
@@ -58,6 +59,7 @@ enum vfki_verdict {
 struct vfki_unmapping {
 	struct vfki_command *cmd;    /* NULL: none */
 	struct vfki_wire_unmap what; /* as decoded, for the answer */
+	uint64_t *bitmap;	     /* owned, for the answer; NULL: none was asked for */
 	uint64_t deadline;	     /* CLOCK_MONOTONIC, ns; then the answer is EBUSY */
 };
 
@@ -81,6 +83,7 @@ struct vfki_session {
 	struct vfki_wire_agreed agreed; /* valid after VERSION; constant from then on */
 	struct vfki_windows windows;
 	struct vfki_unmapping unmapping;
+	struct vfki_logging logging;
 	uint64_t guard_hits; /* of the guard, when it was last looked at */
 	atomic_int dma_form; /* enum vfki_wire_dma_form */
 	enum vfki_verdict verdict;
@@ -120,5 +123,12 @@ int vfki_session_tick(struct vfki_session *s, uint64_t now);
  * points to the client. The phase is ENDING then; vfki_session_tick() makes it NONE. vfki_conn_reason() tells the reason.
  */
 void vfki_session_end(struct vfki_session *s, int err, uint64_t now);
+
+/* Bytes of a bitmap in a reply: what was agreed for those, else what any reply may have. */
+static inline uint64_t vfki_session_max_bitmap(const struct vfki_session *s)
+{
+	return s->agreed.migration_max_bitmap ? s->agreed.migration_max_bitmap :
+						s->agreed.send_xfer;
+}
 
 #endif

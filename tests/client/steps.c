@@ -13,15 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <vfiokit/vfiokit.h>
 
 #define IRQ	2
 #define VECTORS 2048
+#define PAGE	4096
+#define MEMORY	(1024 * PAGE)
 
 static struct vfk_device *dev;
 static int events[VECTORS];
+static struct vfk_dma_space *space; /* NULL until it is needed */
+static int memory = -1;
 
 struct step {
 	const char *name;
@@ -146,7 +151,40 @@ static long flush(uint64_t a, uint64_t b)
 	return vfk_region_flush(dev);
 }
 
+/* @len bytes in one call. */
+static long read_long(uint64_t len, uint64_t b)
+{
+	static uint8_t data[4096];
+
+	(void)b;
+	return vfk_region_read(dev, 0, 0, data, len);
+}
+
+static long write_long(uint64_t len, uint64_t b)
+{
+	static const uint8_t zeros[4096];
+
+	(void)b;
+	return vfk_region_write(dev, 0, 0, zeros, len, 0);
+}
+
 /* ---- the device ---- */
+
+static long mig_read(uint64_t len, uint64_t b)
+{
+	static uint8_t data[4096];
+
+	(void)b;
+	return vfk_device_mig_read(dev, data, len);
+}
+
+static long mig_write(uint64_t len, uint64_t b)
+{
+	static const uint8_t zeros[4096];
+
+	(void)b;
+	return vfk_device_mig_write(dev, zeros, len);
+}
 
 static long reset(uint64_t a, uint64_t b)
 {
@@ -168,7 +206,64 @@ static long sleep_ms(uint64_t ms, uint64_t b)
 	return usleep((useconds_t)ms * 1000);
 }
 
+/* ---- memory: IOVA, number of pages; of a file that is shared ---- */
+
+static int attach(void)
+{
+	int ret;
+
+	if (space)
+		return 0;
+	memory = memfd_create("steps", MFD_CLOEXEC);
+	ret = memory < 0 || ftruncate(memory, MEMORY) ? -1 : vfk_dma_space_create(&space);
+	return ret ? ret : vfk_device_attach_dma(dev, space);
+}
+
+static long map(uint64_t iova, uint64_t pages)
+{
+	struct vfk_dma_mapping m = { .size = sizeof(m),
+				     .iova = iova,
+				     .length = pages * PAGE,
+				     .prot = VFK_DMA_READ | VFK_DMA_WRITE };
+	int ret = attach();
+
+	m.fd = memory;
+	return ret ? ret : vfk_dma_map(space, &m, NULL);
+}
+
+static long unmap(uint64_t iova, uint64_t pages)
+{
+	return vfk_dma_unmap(space, iova, pages * PAGE);
+}
+
+static long dirty(uint64_t on, uint64_t b)
+{
+	int ret = attach();
+
+	(void)b;
+	if (ret)
+		return ret;
+	return on ? vfk_dma_dirty_start(space, PAGE) : vfk_dma_dirty_stop(space);
+}
+
+/* The first 32 bits of the bitmap, or an errno. */
+static long report(uint64_t iova, uint64_t pages)
+{
+	static uint64_t bitmap[MEMORY / PAGE / 64];
+	long ret = vfk_dma_dirty_report(space, iova, pages * PAGE, bitmap, sizeof(bitmap) / 8);
+
+	return ret ? ret : (long)(bitmap[0] & 0xffffffff);
+}
+
 static const struct step steps[] = {
+	{ "readlong", read_long },
+	{ "writelong", write_long },
+	{ "migread", mig_read },
+	{ "migwrite", mig_write },
+	{ "map", map },
+	{ "unmap", unmap },
+	{ "dirty", dirty },
+	{ "report", report },
 	{ "arm", arm },
 	{ "disarm", disarm },
 	{ "unmask", unmask },
@@ -251,6 +346,9 @@ int main(int argc, char **argv)
 	for (int i = 3; !ret && i < argc; i++)
 		ret = run(argv[i]);
 	vfk_device_close(dev);
+	vfk_dma_space_destroy(space);
+	if (memory >= 0)
+		close(memory);
 	if (count_fds() != before) {
 		fprintf(stderr, "a descriptor was left open\n");
 		return 1;

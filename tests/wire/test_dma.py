@@ -292,7 +292,7 @@ def test_unmap_arguments(client, keep):
 
 
 def test_unmap_with_a_bitmap(client, keep):
-    """Not offered, since "migration" was not negotiated; refused whatever it says."""
+    """Nothing is recorded; refused whatever it says. What it gives when something is: test_dirty.py."""
     fd = memory(keep)
     client.map(HERE, PAGE, fd=fd)
     errs = (errno.EINVAL, errno.ENOTSUP, errno.E2BIG)

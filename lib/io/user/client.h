@@ -27,6 +27,17 @@ struct vfki_user_memory {
 	void *bounce; /* for a DMA_READ that cannot be sent from where it is; the reader's role guards it */
 };
 
+/* Pages written in memory that is not mapped any more, and not reported yet. */
+struct vfki_user_gone;
+
+/* The dma space changes it, one call at a time. */
+struct vfki_user_dirty {
+	uint64_t page_size; /* 0: nothing is recorded */
+	struct vfki_user_gone *gone;
+	size_t num_gone;
+	bool lost; /* there were more than are kept: everything counts as written */
+};
+
 struct vfki_user {
 	struct vfk_io io; /* first: the library allocates the whole */
 	struct vfki_conn *conn;
@@ -39,6 +50,7 @@ struct vfki_user {
 	/* indexes that were armed and not disabled since: bit i of word i / 32; set_irqs undoes by it */
 	atomic_uint armed[VFKI_USER_MAX_INDEXES / 32];
 	struct vfki_user_memory memory;
+	struct vfki_user_dirty dirty;
 };
 
 static inline struct vfki_user *vfki_user_of(struct vfk_io *io)
@@ -106,7 +118,13 @@ int vfki_user_memory_check(struct vfki_user_memory *mem, uint64_t iova, uint64_t
 int vfki_user_memory_remove(struct vfki_user_memory *mem, uint64_t iova, uint64_t length,
 			    uint32_t timeout_ms);
 
-/* dirty.c: members of the sink vector */
+/* dirty.c: bytes of a mapping's bitmap in a DMA_UNMAP; 0: none is to be asked for */
+uint64_t vfki_user_dirty_size(const struct vfki_user *user, uint64_t iova, uint64_t length);
+/* A mapping went; @bitmap says which of its pages were written, NULL: nobody knows. */
+void vfki_user_dirty_unmapped(struct vfki_user *user, uint64_t iova, uint64_t length,
+			      const uint64_t *bitmap);
+void vfki_user_dirty_forget(struct vfki_user *user);
+/* and members of the sink vector */
 int vfki_user_dirty_start(struct vfk_io *io, uint64_t page_size);
 int vfki_user_dirty_stop(struct vfk_io *io);
 int vfki_user_dirty_report(struct vfk_io *io, uint64_t iova, uint64_t length, uint64_t page_size,

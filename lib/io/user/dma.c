@@ -10,6 +10,7 @@
 #include "lib/io/user/client.h"
 #include "lib/wire/dma_map.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 /* A transport error, after which the mapping's fate is not known. */
 static int settled(struct vfki_user *user, int r)
@@ -54,18 +55,69 @@ static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vf
 	return 0;
 }
 
-static int send_unmap(struct vfki_user *user, uint64_t iova, uint64_t length)
+static int send_unmap(struct vfki_user *user, const struct vfki_wire_unmap *unmap)
 {
-	const struct vfki_wire_unmap unmap = { .addr = iova, .size = length };
 	uint8_t request[VFKI_WIRE_UNMAP_MAX], reply[VFKI_WIRE_UNMAP_MAX];
-	size_t len = vfki_enc_dma_unmap_request(request, &unmap);
+	size_t len = vfki_enc_dma_unmap_request(request, unmap);
 	const void *bitmap;
 	ssize_t r;
 
 	r = vfki_user_request(user, VFKI_WIRE_DMA_UNMAP, request, len, reply, sizeof(reply));
 	if (r < 0)
 		return settled(user, (int)r);
-	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(reply, (size_t)r, &unmap, &bitmap));
+	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(reply, (size_t)r, unmap, &bitmap));
+}
+
+/* Into @bits, which have room for unmap->bitmap_size bytes. */
+static int send_unmap_bitmap(struct vfki_user *user, const struct vfki_wire_unmap *unmap,
+			     uint64_t *bits)
+{
+	uint8_t request[VFKI_WIRE_UNMAP_MAX], front[VFKI_WIRE_UNMAP_MAX];
+	const struct iovec out = { .iov_base = request,
+				   .iov_len = vfki_enc_dma_unmap_request(request, unmap) };
+	const struct iovec in[] = { { .iov_base = front, .iov_len = sizeof(front) },
+				    { .iov_base = bits, .iov_len = unmap->bitmap_size } };
+	struct vfki_request rq = {
+		.command = VFKI_WIRE_DMA_UNMAP, .out = &out, .n_out = 1, .in = in, .n_in = 2
+	};
+	const void *bitmap;
+	int r = vfki_user_ask(user, &rq);
+
+	if (r)
+		return settled(user, r);
+	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(front, rq.in_len, unmap, &bitmap));
+}
+
+/* A server that has no bitmap for this says so in one of these ways, and is asked again without. */
+static bool without_bitmap(int r)
+{
+	return r == -EINVAL || r == -ENOTSUP || r == -E2BIG;
+}
+
+static int unmap_one(struct vfki_user *user, uint64_t iova, uint64_t length)
+{
+	struct vfki_wire_unmap unmap = { .addr = iova, .size = length };
+	uint64_t *bits = NULL;
+	int r;
+
+	unmap.bitmap_size = vfki_user_dirty_size(user, iova, length);
+	if (unmap.bitmap_size)
+		bits = malloc(unmap.bitmap_size);
+	if (bits) {
+		unmap.bitmap = true;
+		unmap.pgsize = user->dirty.page_size;
+		r = send_unmap_bitmap(user, &unmap, bits);
+		if (!r)
+			vfki_user_dirty_unmapped(user, iova, length, bits);
+		free(bits);
+		if (!without_bitmap(r))
+			return r;
+	}
+	unmap.bitmap = false;
+	r = send_unmap(user, &unmap);
+	if (!r || r == -ENOENT)
+		vfki_user_dirty_unmapped(user, iova, length, NULL);
+	return r;
 }
 
 /*
@@ -89,7 +141,7 @@ static int dma_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t
 	(void)timeout_ms; /* how long its own users may take is the server's to bound */
 	if (r)
 		return r;
-	r = refused(user, send_unmap(user, iova, length));
+	r = refused(user, unmap_one(user, iova, length));
 	if (r && !vfki_conn_ended(user->conn))
 		return r;
 	/*
@@ -118,6 +170,7 @@ void vfki_user_unmap_all(struct vfki_user *user)
 	struct vfki_mappings *table = &user->memory.table;
 	uint64_t deadline_ns = vfki_deadline_ns(user->timeout_ms);
 
+	user->dirty.page_size = 0;
 	/*
 	 * Closing is alone: nobody else changes the table. A server that takes its time for each is not asked for all:
 	 * the connection's end takes the rest.

@@ -196,6 +196,7 @@ static void user_close(struct vfk_io *io)
 	vfki_user_posted_fini(user);
 	vfki_user_disarm_all(user);
 	vfki_user_unmap_all(user);
+	vfki_user_dirty_forget(user);
 	vfki_conn_destroy(user->conn);
 	vfki_user_memory_fini(&user->memory);
 }
