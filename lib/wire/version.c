@@ -37,7 +37,7 @@ void vfki_wire_caps_own(struct vfki_wire_caps *caps, uint64_t max_xfer, bool twi
 		.max_msg_fds = VFKI_WIRE_MAX_FDS,
 		.max_data_xfer_size = max_xfer,
 		.max_dma_maps = VFKI_WIRE_MAX_DMA_MAPS,
-		.pgsizes = VFKI_WIRE_DEFAULT_PGSIZES,
+		.pgsizes = VFKI_WIRE_OWN_PGSIZES,
 		.twin_fd_index = -1,
 		.write_multiple = true,
 		.migration_pgsize = VFKI_WIRE_DEFAULT_PGSIZES,

@@ -88,6 +88,9 @@ enum vfki_wire_command {
 #define VFKI_WIRE_DEFAULT_DMA_MAPS 65535u
 #define VFKI_WIRE_DEFAULT_PGSIZES  4096u
 
+/* Page sizes that we can keep to: 4 KiB to 1 GiB. The peer's smallest one is what mappings are made of. */
+#define VFKI_WIRE_OWN_PGSIZES 0x7ffff000u
+
 struct vfki_wire_header {
 	uint16_t id;
 	uint16_t command;

@@ -99,7 +99,7 @@ def test_version(cat):
         got = E.decode_version(cat.enc("version", major=0, minor=2, xfer=1 << 20, twin=twin))
         assert (got["major"], got["minor"]) == (0, 2)
         caps = got["caps"]
-        assert caps["max_data_xfer_size"] == 1 << 20 and caps["pgsizes"] == 4096
+        assert caps["max_data_xfer_size"] == 1 << 20 and caps["pgsizes"] == 0x7ffff000
         assert caps["write_multiple"] is True and caps["migration"]["pgsize"] == 4096
         assert caps["vfiokit"]["irq_count"] is True
         assert ("twin_socket" in caps) == twin

@@ -366,7 +366,7 @@ static void test_refusals(void **state)
 	them.minor = 0;
 	assert_int_equal(vfki_wire_negotiate_client(&us, &them, 0, &agreed), 0);
 	assert_int_equal(vfki_wire_negotiate_client(&us, &them, 1, &agreed), -EPROTO);
-	them.caps.pgsizes = 1 << 21;
+	them.caps.pgsizes = 1ull << 40;
 	assert_int_equal(vfki_wire_negotiate_server(&own, &them, &reply, &agreed), -EINVAL);
 	assert_int_equal(vfki_wire_negotiate_client(&us, &them, 0, &agreed), -EINVAL);
 }
