@@ -331,6 +331,14 @@ VFK_API ssize_t vfk_device_mig_read(struct vfk_device *dev, void *buf, size_t le
 /** vfk_device_mig_write - write migration data; the count; -ENOTSUP */
 VFK_API ssize_t vfk_device_mig_write(struct vfk_device *dev, const void *buf, size_t len);
 
+/**
+ * vfk_device_precopy_info - how much migration data there is still to be read before the device need stop
+ * @info: argsz is set by the caller; the rest is filled, with estimates
+ *
+ * Returns 0; -EINVAL argsz, or the device is not in PRE_COPY or PRE_COPY_P2P; -ENOTSUP.
+ */
+VFK_API int vfk_device_precopy_info(struct vfk_device *dev, struct vfk_precopy_info *info);
+
 /* ---- reset ---- */
 
 /** vfk_device_reset - reset the device; see the reset op in io.h for what is kept. Returns 0; -ENOTSUP; -EIO */

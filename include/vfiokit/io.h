@@ -148,6 +148,17 @@ struct vfk_region_write {
 };
 
 /**
+ * struct vfk_precopy_info - how much there is to read of the pre-copy data: struct vfio_precopy_info of <linux/vfio.h>,
+ * which headers before Linux 6.2 lack
+ */
+struct vfk_precopy_info {
+	uint32_t argsz; /* sizeof(struct vfk_precopy_info), set by the caller */
+	uint32_t flags; /* 0, or what VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 gives a meaning to */
+	uint64_t initial_bytes; /* of the device's first data, an estimate; 0: the rest may follow in STOP_COPY */
+	uint64_t dirty_bytes; /* of what changed since, an estimate */
+};
+
+/**
  * struct vfk_io_ops - the vector
  *
  * Mandatory are all members down to reset; the rest may be NULL, which reads as -ENOTSUP.
@@ -330,6 +341,14 @@ struct vfk_io_ops {
 
 	/** kernel_fds - the kernel's files behind the device, borrowed; fds->size is set (see kernel.h) */
 	int (*kernel_fds)(struct vfk_io *io, struct vfk_kernel_fds *fds);
+
+	/**
+	 * precopy_info - how much pre-copy data there is still (VFIO_MIG_GET_PRECOPY_INFO)
+	 *
+	 * Before: the migration state is PRE_COPY or PRE_COPY_P2P; info->argsz is sizeof(*info). After: 0, and the other
+	 * members are set. Errors: -EINVAL another state.
+	 */
+	int (*precopy_info)(struct vfk_io *io, struct vfk_precopy_info *info);
 };
 
 /**

@@ -26,17 +26,10 @@ enum {
 	VFKI_DEVICE_STATE_NR = 8,
 };
 
-struct vfki_precopy_info {
-	__u32 argsz;
-	__u32 flags;
-	__aligned_u64 initial_bytes;
-	__aligned_u64 dirty_bytes;
-};
+/* On the file of the migration data; its structure is struct vfk_precopy_info of <vfiokit/io.h>. */
+#define VFKI_MIG_GET_PRECOPY_INFO _IO(VFIO_TYPE, VFIO_BASE + 21)
 #ifdef VFIO_MIG_GET_PRECOPY_INFO
-_Static_assert(sizeof(struct vfki_precopy_info) == sizeof(struct vfio_precopy_info), "kernel ABI");
-_Static_assert(offsetof(struct vfki_precopy_info, dirty_bytes) ==
-		       offsetof(struct vfio_precopy_info, dirty_bytes),
-	       "kernel ABI");
+_Static_assert(VFKI_MIG_GET_PRECOPY_INFO == VFIO_MIG_GET_PRECOPY_INFO, "kernel ABI");
 #endif
 
 /* Linux 6.2: estimated size of the STOP_COPY data */

@@ -132,6 +132,11 @@ ssize_t vfk_device_mig_read(struct vfk_device *dev, void *buf, size_t len)
 	return vfki_checked_mig_read(&dev->io, buf, len);
 }
 
+int vfk_device_precopy_info(struct vfk_device *dev, struct vfk_precopy_info *info)
+{
+	return vfki_checked_precopy_info(&dev->io, info);
+}
+
 ssize_t vfk_device_mig_write(struct vfk_device *dev, const void *buf, size_t len)
 {
 	return vfki_checked_mig_write(&dev->io, buf, len);

@@ -487,6 +487,26 @@ ssize_t vfki_checked_mig_write(struct vfki_checked *c, const void *buf, size_t l
 	return end_count(c, "migration data", op(c->io, buf, len), 1, len);
 }
 
+int vfki_checked_precopy_info(struct vfki_checked *c, struct vfk_precopy_info *info)
+{
+	int (*op)(struct vfk_io *, struct vfk_precopy_info *) = VFKI_OP(c->io->ops, precopy_info);
+	uint32_t argsz = info->argsz;
+	struct vfk_precopy_info got = { .argsz = sizeof(got) };
+	int ret;
+
+	if (!op)
+		return vfki_checked_lacks(c, "precopy info");
+	if (argsz != sizeof(*info))
+		return vfki_err(-EINVAL, "%s: precopy info: argsz %" PRIu32, c->io->name, argsz);
+	vfki_checked_begin(c);
+	ret = vfki_checked_end(c, "precopy info", op(c->io, &got));
+	if (ret)
+		return ret;
+	got.argsz = argsz;
+	*info = got;
+	return 0;
+}
+
 int vfki_checked_poll_fd(struct vfki_checked *c)
 {
 	int (*op)(struct vfk_io *) = VFKI_OP(c->io->ops, poll_fd);

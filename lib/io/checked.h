@@ -87,6 +87,7 @@ int vfki_checked_device_feature(struct vfki_checked *c, struct vfio_device_featu
 int vfki_checked_reset(struct vfki_checked *c);
 ssize_t vfki_checked_mig_read(struct vfki_checked *c, void *buf, size_t len);
 ssize_t vfki_checked_mig_write(struct vfki_checked *c, const void *buf, size_t len);
+int vfki_checked_precopy_info(struct vfki_checked *c, struct vfk_precopy_info *info);
 int vfki_checked_poll_fd(struct vfki_checked *c);
 int vfki_checked_dispatch(struct vfki_checked *c);
 

@@ -52,14 +52,17 @@ int vfki_handle_mig_write(struct vfki_session *s, struct vfki_command *cmd, stru
 	return 0;
 }
 
-/* The vector has no such operation: what a device in PRE_COPY still has to say stays its own. */
 int vfki_handle_precopy_info(struct vfki_session *s, struct vfki_command *cmd,
 			     struct vfki_answer *a)
 {
+	struct vfk_precopy_info info = { .argsz = sizeof(info) };
 	int ret = vfki_dec_precopy_info_request(cmd->payload, cmd->len);
 
-	(void)a;
 	if (ret)
 		return vfki_command_decoded(s, ret);
-	return vfki_err(-ENOTSUP, "the device does not tell how much pre-copy data it has");
+	ret = vfk_device_precopy_info(s->dev, &info);
+	if (ret)
+		return ret;
+	vfki_answer_head(a, vfki_enc_precopy_info_reply(a->head, &info));
+	return 0;
 }

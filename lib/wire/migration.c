@@ -128,7 +128,7 @@ int vfki_dec_precopy_info_request(const void *payload, size_t len)
 	return 0;
 }
 
-size_t vfki_enc_precopy_info_reply(void *buf, const struct vfki_precopy_info *info)
+size_t vfki_enc_precopy_info_reply(void *buf, const struct vfk_precopy_info *info)
 {
 	struct vfki_wire_precopy_info w = {
 		.argsz = sizeof(w),
@@ -141,7 +141,7 @@ size_t vfki_enc_precopy_info_reply(void *buf, const struct vfki_precopy_info *in
 	return sizeof(w);
 }
 
-int vfki_dec_precopy_info_reply(const void *payload, size_t len, struct vfki_precopy_info *info)
+int vfki_dec_precopy_info_reply(const void *payload, size_t len, struct vfk_precopy_info *info)
 {
 	struct vfki_wire_precopy_info w;
 
@@ -149,7 +149,7 @@ int vfki_dec_precopy_info_reply(const void *payload, size_t len, struct vfki_pre
 		return vfki_err(-EPROTO, "get_precopy_info reply: %zu bytes of payload, must be 24",
 				len);
 	memcpy(&w, payload, sizeof(w));
-	*info = (struct vfki_precopy_info){
+	*info = (struct vfk_precopy_info){
 		.argsz = sizeof(*info),
 		.flags = w.flags,
 		.initial_bytes = w.initial_bytes,

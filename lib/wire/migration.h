@@ -11,7 +11,6 @@
 #ifndef VFKI_WIRE_MIGRATION_H
 #define VFKI_WIRE_MIGRATION_H
 
-#include "lib/base/vfio_compat.h"
 #include "lib/wire/wire.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -56,9 +55,9 @@ size_t vfki_enc_precopy_info_request(void *buf);
 int vfki_dec_precopy_info_request(const void *payload, size_t len);
 
 /* 24 bytes. */
-size_t vfki_enc_precopy_info_reply(void *buf, const struct vfki_precopy_info *info);
+size_t vfki_enc_precopy_info_reply(void *buf, const struct vfk_precopy_info *info);
 
 /* -EPROTO unless 24 bytes. */
-int vfki_dec_precopy_info_reply(const void *payload, size_t len, struct vfki_precopy_info *info);
+int vfki_dec_precopy_info_reply(const void *payload, size_t len, struct vfk_precopy_info *info);
 
 #endif

@@ -178,6 +178,17 @@ static long mig_read(uint64_t len, uint64_t b)
 	return vfk_device_mig_read(dev, data, len);
 }
 
+/* initial_bytes plus dirty_bytes, or an errno. */
+static long precopy(uint64_t a, uint64_t b)
+{
+	struct vfk_precopy_info info = { .argsz = sizeof(info) };
+	long ret = vfk_device_precopy_info(dev, &info);
+
+	(void)a;
+	(void)b;
+	return ret ? ret : (long)(info.initial_bytes + info.dirty_bytes);
+}
+
 static long mig_write(uint64_t len, uint64_t b)
 {
 	static const uint8_t zeros[4096];
@@ -256,29 +267,18 @@ static long report(uint64_t iova, uint64_t pages)
 }
 
 static const struct step steps[] = {
-	{ "readlong", read_long },
-	{ "writelong", write_long },
-	{ "migread", mig_read },
-	{ "migwrite", mig_write },
-	{ "map", map },
-	{ "unmap", unmap },
-	{ "dirty", dirty },
-	{ "report", report },
-	{ "arm", arm },
-	{ "disarm", disarm },
-	{ "unmask", unmask },
-	{ "disable", disable },
-	{ "signalled", signalled },
-	{ "read", read_register },
-	{ "write", write_register },
-	{ "post", post_register },
-	{ "posts", post_many },
-	{ "long", post_long },
-	{ "multi", write_multi },
-	{ "flush", flush },
-	{ "reset", reset },
-	{ "dispatch", dispatch },
-	{ "sleep", sleep_ms },
+	{ "readlong", read_long }, { "writelong", write_long },
+	{ "migread", mig_read },   { "migwrite", mig_write },
+	{ "precopy", precopy },	   { "map", map },
+	{ "unmap", unmap },	   { "dirty", dirty },
+	{ "report", report },	   { "arm", arm },
+	{ "disarm", disarm },	   { "unmask", unmask },
+	{ "disable", disable },	   { "signalled", signalled },
+	{ "read", read_register }, { "write", write_register },
+	{ "post", post_register }, { "posts", post_many },
+	{ "long", post_long },	   { "multi", write_multi },
+	{ "flush", flush },	   { "reset", reset },
+	{ "dispatch", dispatch },  { "sleep", sleep_ms },
 };
 
 static int run(const char *word)

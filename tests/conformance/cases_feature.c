@@ -59,6 +59,7 @@ static void feature_bad_flags(struct t *t)
 static void feature_not_offered(struct t *t)
 {
 	struct vfio_device_feature_migration mig = { 0 };
+	struct vfk_precopy_info precopy = { .argsz = sizeof(precopy) };
 	uint32_t ops = 0;
 
 	CHECK_OK(t, vfk_feature_probe(t->dev, VFIO_DEVICE_FEATURE_MIGRATION, &ops));
@@ -73,6 +74,7 @@ static void feature_not_offered(struct t *t)
 		 -ENOTSUP);
 	CHECK_EQ(t, vfk_device_mig_read(t->dev, &mig, sizeof(mig)), -ENOTSUP);
 	CHECK_EQ(t, vfk_device_mig_write(t->dev, &mig, sizeof(mig)), -ENOTSUP);
+	CHECK_EQ(t, vfk_device_precopy_info(t->dev, &precopy), -ENOTSUP);
 }
 
 /* <linux/vfio.h>: once entered it stays so, whoever uses the device, until the exit, which may be made again. */

@@ -153,12 +153,14 @@ static void use_features(struct vfk_device *dev)
 {
 	struct vfio_device_feature_migration mig;
 	struct vfio_device_feature_mig_state state = { .device_state = 2, .data_fd = -1 };
+	struct vfk_precopy_info precopy = { .argsz = sizeof(precopy) };
 	uint8_t bytes[6000] = { 0 };
 	uint32_t ops;
 
 	vfk_feature_probe(dev, VFIO_DEVICE_FEATURE_MIGRATION, &ops);
 	vfk_feature_get(dev, VFIO_DEVICE_FEATURE_MIGRATION, &mig, sizeof(mig));
 	vfk_feature_set(dev, VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &state, sizeof(state));
+	vfk_device_precopy_info(dev, &precopy);
 	REQUIRE(vfk_device_mig_read(dev, bytes, sizeof(bytes)) <= (ssize_t)sizeof(bytes));
 	REQUIRE(vfk_device_mig_write(dev, bytes, sizeof(bytes)) <= (ssize_t)sizeof(bytes));
 	vfk_feature_set(dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0);

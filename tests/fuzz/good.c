@@ -143,6 +143,9 @@ size_t peer_good(const struct peer *peer, uint8_t *payload, uint8_t *spec)
 		return put(payload, peer->payload, sizeof(struct vfki_wire_dma_unmap));
 	case VFKI_WIRE_MIG_DATA_READ:
 		return mig_read(payload);
+	case VFKI_WIRE_GET_PRECOPY_INFO:
+		memset(payload, 0, sizeof(struct vfki_wire_precopy_info));
+		return sizeof(struct vfki_wire_precopy_info);
 	case VFKI_WIRE_DEVICE_FEATURE:
 		return feature(peer, payload);
 	default:

@@ -297,7 +297,7 @@ static void in_dma_unmap(const void *p, size_t len, uint8_t extra)
 
 static void in_migration(const void *p, size_t len, uint8_t extra)
 {
-	struct vfki_precopy_info info;
+	struct vfk_precopy_info info;
 	uint32_t size;
 
 	(void)extra;

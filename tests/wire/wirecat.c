@@ -350,7 +350,7 @@ static int enc_precopy_info_request(void)
 
 static int enc_precopy_info_reply(void)
 {
-	struct vfki_precopy_info info = {
+	struct vfk_precopy_info info = {
 		.flags = num32("flags"),
 		.initial_bytes = num("initial_bytes"),
 		.dirty_bytes = num("dirty_bytes"),
@@ -665,7 +665,7 @@ static void dec_mig_write_reply(void)
 
 static void dec_precopy_info_reply(void)
 {
-	struct vfki_precopy_info info = { .argsz = 0 };
+	struct vfk_precopy_info info = { .argsz = 0 };
 
 	result(vfki_dec_precopy_info_reply(in, in_len, &info));
 	show("flags", info.flags);

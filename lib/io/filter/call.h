@@ -34,6 +34,7 @@ enum vfki_call_op {
 	VFKI_CALL_DISPATCH,
 	VFKI_CALL_HOT_RESET_INFO,
 	VFKI_CALL_HOT_RESET,
+	VFKI_CALL_PRECOPY_INFO,
 	VFKI_CALL_DMA_MAP,
 	VFKI_CALL_DMA_UNMAP,
 	VFKI_CALL_DMA_LIMITS,
@@ -84,6 +85,7 @@ struct vfki_call {
 		} writes;
 		struct vfio_pci_hot_reset_info *hot_reset_info;
 		const struct vfio_pci_hot_reset *hot_reset;
+		struct vfk_precopy_info *precopy;
 		struct {
 			const struct vfk_dma_mapping *mapping;
 			struct vfk_dma_addr *addr;

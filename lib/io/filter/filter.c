@@ -156,6 +156,8 @@ ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call)
 		return vfki_checked_hot_reset_info(next, call->hot_reset_info);
 	case VFKI_CALL_HOT_RESET:
 		return vfki_checked_hot_reset(next, call->hot_reset);
+	case VFKI_CALL_PRECOPY_INFO:
+		return vfki_checked_precopy_info(next, call->precopy);
 	default:
 		return pass_dma(next, call);
 	}

@@ -68,6 +68,7 @@ int vfki_filter_poll_fd(struct vfk_io *io);
 int vfki_filter_dispatch(struct vfk_io *io);
 int vfki_filter_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info);
 int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset);
+int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 
 /* All members of a filter's vector but name, help, instance_size, open and close. */
 #define VFKI_FILTER_OPS                                                                           \
@@ -79,6 +80,6 @@ int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *re
 	.flush = vfki_filter_flush, .mig_read = vfki_filter_mig_read,                             \
 	.mig_write = vfki_filter_mig_write, .poll_fd = vfki_filter_poll_fd,                       \
 	.dispatch = vfki_filter_dispatch, .hot_reset_info = vfki_filter_hot_reset_info,           \
-	.hot_reset = vfki_filter_hot_reset
+	.hot_reset = vfki_filter_hot_reset, .precopy_info = vfki_filter_precopy_info
 
 #endif

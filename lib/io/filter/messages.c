@@ -284,6 +284,10 @@ static bool make_request(const struct vfki_call *call, uint32_t done, struct mes
 		msg->tail = call->access.data;
 		msg->tail_len = call->access.len;
 		return true;
+	case VFKI_CALL_PRECOPY_INFO:
+		msg->command = VFKI_WIRE_GET_PRECOPY_INFO;
+		msg->len = vfki_enc_precopy_info_request(msg->fixed);
+		return true;
 	case VFKI_CALL_DMA_MAP:
 		request_map(msg, call->map.mapping);
 		return true;
@@ -405,6 +409,9 @@ static void fill_reply(struct message *msg, const struct vfki_call *call, uint32
 		break;
 	case VFKI_CALL_WRITE_MULTI:
 		msg->len = vfki_enc_write_multi_reply(msg->fixed, writes_at_once(call, done));
+		break;
+	case VFKI_CALL_PRECOPY_INFO:
+		msg->len = vfki_enc_precopy_info_reply(msg->fixed, call->precopy);
 		break;
 	case VFKI_CALL_DMA_UNMAP:
 		put_unmap(msg, &call->range, vfki_enc_dma_unmap_reply);

@@ -293,6 +293,13 @@ static void add_outputs(struct vfki_trace_line *l, const struct vfki_call *call,
 	case VFKI_CALL_DMA_LIMITS:
 		add_limits(l, call->limits);
 		break;
+	case VFKI_CALL_PRECOPY_INFO:
+		vfki_trace_add(l,
+			       " flags=0x%" PRIx32 " initial_bytes=%" PRIu64
+			       " dirty_bytes=%" PRIu64,
+			       call->precopy->flags, call->precopy->initial_bytes,
+			       call->precopy->dirty_bytes);
+		break;
 	default:
 		break;
 	}

@@ -136,6 +136,13 @@ int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *re
 	return (int)around(io, &call);
 }
 
+int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info)
+{
+	struct vfki_call call = { .op = VFKI_CALL_PRECOPY_INFO, .precopy = info };
+
+	return (int)around(io, &call);
+}
+
 static int map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
 {
 	struct vfki_call call = { .op = VFKI_CALL_DMA_MAP, .map = { m, addr } };

@@ -120,6 +120,7 @@ int vfki_kernel_device_feature(struct vfk_io *io, struct vfio_device_feature *fe
 int vfki_kernel_set_mig_state(struct vfki_kernel *k, struct vfio_device_feature *feature);
 ssize_t vfki_kernel_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t vfki_kernel_mig_write(struct vfk_io *io, const void *buf, size_t len);
+int vfki_kernel_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 /* The stream ends: the device was reset. */
 void vfki_kernel_end_stream(struct vfki_kernel *k);
 /* The device is about to be closed: it is left as it was found, running. Its DMA is off already. */

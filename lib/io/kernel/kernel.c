@@ -325,4 +325,5 @@ const struct vfk_io_ops vfki_kernel_io_ops = {
 	.hot_reset = vfki_kernel_hot_reset,
 	.ioeventfd = vfki_kernel_ioeventfd,
 	.kernel_fds = kernel_fds,
+	.precopy_info = vfki_kernel_precopy_info,
 };

@@ -12,6 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef VFIO_MIG_GET_PRECOPY_INFO
+_Static_assert(sizeof(struct vfk_precopy_info) == sizeof(struct vfio_precopy_info), "kernel ABI");
+_Static_assert(offsetof(struct vfk_precopy_info, dirty_bytes) ==
+		       offsetof(struct vfio_precopy_info, dirty_bytes),
+	       "kernel ABI");
+#endif
+
 /* Which states go on with the stream of the one before (enum vfio_device_mig_state of <linux/vfio.h>). */
 static bool has_stream(uint32_t state)
 {
@@ -110,6 +117,23 @@ ssize_t vfki_kernel_mig_read(struct vfk_io *io, void *buf, size_t len)
 	}
 	pthread_mutex_unlock(&k->mig_lock);
 	return n;
+}
+
+int vfki_kernel_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info)
+{
+	struct vfki_kernel *k = vfki_kernel_of(io);
+	int ret;
+
+	pthread_mutex_lock(&k->mig_lock);
+	if (k->mig_fd < 0) {
+		ret = (int)no_stream(k);
+	} else {
+		ret = vfki_kernel_ioctl(k->mig_fd, VFKI_MIG_GET_PRECOPY_INFO, info);
+		if (ret < 0)
+			ret = vfki_err_sys(ret, "precopy info");
+	}
+	pthread_mutex_unlock(&k->mig_lock);
+	return ret;
 }
 
 ssize_t vfki_kernel_mig_write(struct vfk_io *io, const void *buf, size_t len)

@@ -103,6 +103,7 @@ int vfki_user_flush(struct vfk_io *io);
 int vfki_user_device_feature(struct vfk_io *io, struct vfio_device_feature *feature);
 ssize_t vfki_user_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t vfki_user_mig_write(struct vfk_io *io, const void *buf, size_t len);
+int vfki_user_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 
 /* memory.c: the table, and the server's access to what is in it */
 int vfki_user_memory_init(struct vfki_user_memory *mem);

@@ -48,3 +48,16 @@ ssize_t vfki_user_mig_write(struct vfk_io *io, const void *buf, size_t len)
 	r = vfki_user_decoded(user, vfki_dec_mig_write_reply(&front, rq.in_len, size));
 	return r || !len ? r : vfki_err(-EIO, "mig_data_write: the device took nothing");
 }
+
+int vfki_user_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info)
+{
+	struct vfki_user *user = vfki_user_of(io);
+	uint8_t request[sizeof(struct vfki_wire_precopy_info)], reply[sizeof(request)];
+	ssize_t r;
+
+	r = vfki_user_request(user, VFKI_WIRE_GET_PRECOPY_INFO, request,
+			      vfki_enc_precopy_info_request(request), reply, sizeof(reply));
+	if (r < 0)
+		return (int)r;
+	return vfki_user_decoded(user, vfki_dec_precopy_info_reply(reply, (size_t)r, info));
+}

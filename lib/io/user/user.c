@@ -238,4 +238,5 @@ const struct vfk_io_ops vfki_user_io_ops = {
 	.mig_write = vfki_user_mig_write,
 	.poll_fd = user_poll_fd,
 	.dispatch = user_dispatch,
+	.precopy_info = vfki_user_precopy_info,
 };

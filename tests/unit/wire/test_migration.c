@@ -76,10 +76,10 @@ static void test_write(void **state)
 
 static void test_precopy_info(void **state)
 {
-	struct vfki_precopy_info info = { .flags = 1,
-					  .initial_bytes = 1ull << 40,
-					  .dirty_bytes = 7 },
-				 out;
+	struct vfk_precopy_info info = { .flags = 1,
+					 .initial_bytes = 1ull << 40,
+					 .dirty_bytes = 7 },
+				out;
 	uint8_t buf[64] = { 0 };
 
 	(void)state;

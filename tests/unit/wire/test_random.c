@@ -162,7 +162,7 @@ static int in_replies(const void *p, size_t len)
 	const struct vfki_wire_unmap u = { .size = 1, .bitmap = true, .bitmap_size = 8 };
 	enum vfki_wire_dma_form form = VFKI_WIRE_DMA_UNKNOWN;
 	struct vfki_wire_sub_region subs[4];
-	struct vfki_precopy_info precopy;
+	struct vfk_precopy_info precopy;
 	struct vfio_irq_info irq;
 	const void *data;
 	uint32_t x, y;

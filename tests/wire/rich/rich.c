@@ -144,4 +144,7 @@ const struct vfk_io_ops rich_ops = {
 	.region_write = region_write,
 	.device_feature = device_feature,
 	.reset = reset,
+	.mig_read = rich_mig_read,
+	.mig_write = rich_mig_write,
+	.precopy_info = rich_precopy_info,
 };

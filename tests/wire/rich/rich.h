@@ -30,8 +30,14 @@ enum rich_register {
 	RICH_ARMED =
 		0x28, /* vectors of index 2 with an eventfd; RICH_UNMASKED: with one that unmasks */
 	RICH_UNMASKED = 0x2c,
-	RICH_FIRE = 0x30,    /* a write signals this vector of index 2 */
-	RICH_ENABLED = 0x34, /* vectors that index 2 was switched on with; 0: it is off */
+	RICH_FIRE = 0x30,	  /* a write signals this vector of index 2 */
+	RICH_ENABLED = 0x34,	  /* vectors that index 2 was switched on with; 0: it is off */
+	RICH_STREAM_LEFT = 0x38,  /* bytes that mig_read still gives */
+	RICH_STREAM_STEP = 0x3c,  /* at most so many in one call; 0: any */
+	RICH_STREAM_TAKEN = 0x40, /* bytes that mig_write took */
+	RICH_STREAM_SUM = 0x44,	  /* of those bytes */
+	RICH_PRECOPY =
+		0x48, /* not 0: precopy_info gives this, and it plus 1 in the upper half of dirty_bytes */
 	RICH_REGISTERS = 0x1000,
 };
 
@@ -49,6 +55,11 @@ struct rich {
 extern const struct vfk_io_ops rich_ops;
 
 void rich_init(struct rich *r);
+
+/* migration.c */
+ssize_t rich_mig_read(struct vfk_io *io, void *buf, size_t len);
+ssize_t rich_mig_write(struct vfk_io *io, const void *buf, size_t len);
+int rich_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 
 /* irq.c */
 int rich_get_irq_info(struct vfk_io *io, struct vfio_irq_info *info);
