@@ -211,6 +211,23 @@ VFK_API int vfk_region_map(struct vfk_device *dev, uint32_t index, uint64_t off,
 /** vfk_region_unmap - take back what vfk_region_map() gave at @addr. Returns 0; -ENOENT no mapping begins there */
 VFK_API int vfk_region_unmap(struct vfk_device *dev, void *addr);
 
+/**
+ * vfk_region_get_io_fds - files that stand for writes to parts of a region: doorbells that are rung without a message
+ * @index: region
+ * @fds: filled; each file is owned by the caller, close-on-exec
+ * @max: room in @fds; VFK_REGION_MAX_IO_FDS is enough for every device
+ * @count: set to the number there is; if that is more than @max, none is handed out
+ *
+ * Signalling an eventfd writes the register some time later; its order to other accesses is undefined. It passes no filter
+ * (filters hide these files, unless mmap=pass). A call takes back what earlier ones handed out, where the device can; one
+ * with a @max of 0 does only that.
+ *
+ * Returns 0, also when there is none; -ENOTSUP the device has nothing of the kind; -EINVAL @index; -EPROTO an entry that cannot
+ * be; -EMFILE; a transport error.
+ */
+VFK_API int vfk_region_get_io_fds(struct vfk_device *dev, uint32_t index,
+				  struct vfk_region_io_fd *fds, size_t max, size_t *count);
+
 /* ---- interrupts ---- */
 
 /** struct vfk_irq_info - what an interrupt index is; constant */

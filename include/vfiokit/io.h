@@ -158,6 +158,30 @@ struct vfk_precopy_info {
 	uint64_t dirty_bytes; /* of what changed since, an estimate */
 };
 
+/* What a file of region_io_fds is. The numbers are the vfio-user specification's, the last one's libvfio-user's. */
+#define VFK_IO_FD_IOEVENTFD  0 /* signalled for a write */
+#define VFK_IO_FD_IOREGIONFD 1 /* takes messages for reads and writes; no kernel has it */
+#define VFK_IO_FD_SHADOW \
+	2 /* signalled for a write, after the value was stored at shadow_offset of shadow_fd */
+
+/** only writes of the value datamatch (KVM_IOEVENTFD_FLAG_DATAMATCH of <linux/kvm.h>, as the other bits of flags) */
+#define VFK_IO_FD_DATAMATCH (1u << 0)
+
+/** files that one region can have */
+#define VFK_REGION_MAX_IO_FDS 256
+
+/** struct vfk_region_io_fd - a file that stands for writes to a part of a region */
+struct vfk_region_io_fd {
+	uint64_t offset;    /* of the part, in the region */
+	uint64_t length;    /* of it; 0: writes of any size that begin at offset */
+	uint32_t type;	    /* VFK_IO_FD_* */
+	uint32_t flags;	    /* VFK_IO_FD_DATAMATCH */
+	uint64_t datamatch; /* IOREGIONFD: its user data */
+	int fd;		    /* owned by whoever was given it, close-on-exec */
+	int shadow_fd;	    /* SHADOW: likewise; else -1 */
+	uint64_t shadow_offset;
+};
+
 /**
  * struct vfk_io_ops - the vector
  *
@@ -349,6 +373,17 @@ struct vfk_io_ops {
 	 * members are set. Errors: -EINVAL another state.
 	 */
 	int (*precopy_info)(struct vfk_io *io, struct vfk_precopy_info *info);
+
+	/**
+	 * region_io_fds - files that stand for writes to parts of a region
+	 *
+	 * Does: hands out one for each such part (a doorbell). Whoever signals it has the device do the write, later. Those
+	 * of an earlier call have no effect any more, where the device can see to that.
+	 * Before: @fds has room for @max. After: *count is the number there is; that many are in @fds, owned by the caller,
+	 * or none, if that is more than @max. With a @max of 0 those of earlier calls are taken back all the same.
+	 */
+	int (*region_io_fds)(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
+			     size_t max, size_t *count);
 };
 
 /**

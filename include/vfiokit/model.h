@@ -250,6 +250,28 @@ VFK_API int vfk_model_add_pcie(struct vfk_model *model);
 VFK_API int vfk_model_add_vendor_cap(struct vfk_model *model, const void *data,
 				     const void *writable, size_t len, unsigned int *off);
 
+/** vfk_model_add_doorbell: only writes of the given value */
+#define VFK_DOORBELL_MATCH (1u << 0)
+
+/**
+ * vfk_model_add_doorbell - a register that an eventfd can stand for (vfio-user's ioeventfds)
+ * @bar: declared before
+ * @off: aligned to @width
+ * @width: 1, 2, 4 or 8
+ * @flags: VFK_DOORBELL_MATCH or 0
+ * @value: what bar_write is given; without MATCH the value of the write is lost, and this stands for any
+ *
+ * A user that takes the eventfd (vfk_region_get_io_fds(), a monitor that gives it to KVM) writes the register by signalling
+ * it, without waiting: the model's bar_write is called soon after, once for all signals since it was last called. It is not
+ * called while decoding is off. Writes by the usual way reach bar_write as ever. The eventfds are watched by dispatch where the
+ * opener said VFK_OPEN_DISPATCH, else by the worker thread, which is started when somebody takes them.
+ *
+ * Returns 0; -EINVAL; -EEXIST it overlaps another, and is not the same register with another value; -ENOSPC more than 256;
+ * -ENOMEM.
+ */
+VFK_API int vfk_model_add_doorbell(struct vfk_model *model, unsigned int bar, uint64_t off,
+				   unsigned int width, uint32_t flags, uint64_t value);
+
 /**
  * struct vfk_model_cap - a capability of any kind; zero-initialise, set size
  *

@@ -366,3 +366,9 @@ int vfk_region_write_multi(struct vfk_device *dev, const struct vfk_region_write
 
 	return ret ? ret : vfki_checked_write_multi(&dev->io, writes, count);
 }
+
+int vfk_region_get_io_fds(struct vfk_device *dev, uint32_t index, struct vfk_region_io_fd *fds,
+			  size_t max, size_t *count)
+{
+	return vfki_checked_region_io_fds(&dev->io, index, fds, max, count);
+}

@@ -126,6 +126,12 @@ int vfki_checked_dirty_stop(struct vfki_checked *c);
 int vfki_checked_dirty_report(struct vfki_checked *c, uint64_t iova, uint64_t length,
 			      uint64_t page_size, uint64_t *bitmap);
 
+/* checked_io_fds.c */
+int vfki_checked_region_io_fds(struct vfki_checked *c, uint32_t region,
+			       struct vfk_region_io_fd *fds, size_t max, size_t *count);
+/* Closes what was handed out. */
+void vfki_io_fds_close(const struct vfk_region_io_fd *fds, size_t count);
+
 /* For the files of the door alone. */
 
 /* Before an op, so that vfki_checked_end() can tell whether the op left a text. */

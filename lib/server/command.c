@@ -39,6 +39,9 @@ static const struct entry table[VFKI_WIRE_COMMAND_END] = {
 
 static void give_back(struct vfki_answer *a)
 {
+	if (a->owns_fds)
+		vfki_fd_close_all(a->fds, a->nfds);
+	a->owns_fds = false;
 	vfki_fd_close_all(a->files.fd, a->files.count);
 	a->files.count = 0;
 	free(a->memory);
@@ -95,6 +98,7 @@ int vfki_command_run(struct vfki_session *s, struct vfki_command *cmd)
 	/* The head is written before it is sent; clearing it would cost more than the rest. */
 	a.n = 0;
 	a.nfds = 0;
+	a.owns_fds = false;
 	a.files.count = 0;
 	a.memory = NULL;
 	s->verdict = VFKI_VERDICT_GO_ON;

@@ -22,8 +22,9 @@ struct vfki_answer {
 	uint8_t head[VFKI_ANSWER_HEAD] __attribute__((aligned(8)));
 	struct iovec iov[2]; /* into head, the session's buffer, the command, or memory */
 	size_t n;
-	int fds[VFK_REGION_MAX_FDS]; /* sent; borrowed from files */
+	int fds[VFKI_WIRE_MAX_FDS]; /* sent; borrowed from files, unless owns_fds */
 	size_t nfds;
+	bool owns_fds;		     /* they are closed after the reply */
 	struct vfk_region_fds files; /* owned: closed after the reply */
 	void *memory;		     /* owned: freed after the reply; NULL: none */
 };
@@ -66,6 +67,9 @@ int vfki_command_finish(struct vfki_session *s, struct vfki_command *cmd, struct
 
 /* Tries again what a waiting DMA_UNMAP could not do, and answers it when it is done, or late. As vfki_command_run(). */
 int vfki_dma_unmap_retry(struct vfki_session *s, uint64_t now);
+
+/* io_fds.c: after a client that was given doorbells. */
+void vfki_io_fds_take_back(struct vfki_session *s);
 
 /* Passes on what a decoder of lib/wire returned, and notes when that means the end. */
 static inline int vfki_command_decoded(struct vfki_session *s, int ret)

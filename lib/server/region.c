@@ -12,7 +12,6 @@
 #include "lib/device/device.h"
 #include "lib/wire/region_access.h"
 #include "lib/wire/region_info.h"
-#include "lib/wire/region_io_fds.h"
 #include <vfiokit/server.h>
 
 int vfki_handle_region_read(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
@@ -116,24 +115,5 @@ int vfki_handle_region_info(struct vfki_session *s, struct vfki_command *cmd, st
 	if (ret < 0)
 		return ret;
 	vfki_answer_data(a, s->buf, (size_t)ret);
-	return 0;
-}
-
-/* No device of this library has doorbells: every region has none, which is an answer. */
-int vfki_handle_region_io_fds(struct vfki_session *s, struct vfki_command *cmd,
-			      struct vfki_answer *a)
-{
-	uint32_t index, argsz;
-	int ret;
-
-	ret = vfki_dec_region_io_fds_request(cmd->payload, cmd->len, s->shape.num_regions, &index,
-					     &argsz);
-	if (ret)
-		return vfki_command_decoded(s, ret);
-	ret = vfki_enc_region_io_fds_reply(a->head, sizeof(a->head), index, NULL, 0,
-					   VFKI_WIRE_SUB_REGION_SHORT, argsz);
-	if (ret < 0)
-		return ret;
-	vfki_answer_head(a, (size_t)ret);
 	return 0;
 }

@@ -277,6 +277,7 @@ void vfki_session_end(struct vfki_session *s, int err, uint64_t now)
 	s->greeted = false;
 	stop_device(s, used);
 	vfki_logging_end(s);
+	vfki_io_fds_take_back(s);
 	s->phase = VFKI_SESSION_ENDING;
 	s->deadline = now + RETRY_SOON_NS;
 }

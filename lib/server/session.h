@@ -87,6 +87,7 @@ struct vfki_session {
 	uint64_t guard_hits; /* of the guard, when it was last looked at */
 	atomic_int dma_form; /* enum vfki_wire_dma_form */
 	enum vfki_verdict verdict;
+	bool rang;    /* it was given doorbells */
 	bool greeted; /* VERSION was answered well: there was a client */
 };
 

@@ -217,6 +217,60 @@ static long sleep_ms(uint64_t ms, uint64_t b)
 	return usleep((useconds_t)ms * 1000);
 }
 
+/* ---- doorbells: region, room ---- */
+
+static char said[16384]; /* behind the result */
+
+static long get_io_fds(uint64_t region, uint64_t room)
+{
+	static struct vfk_region_io_fd fds[VFK_REGION_MAX_IO_FDS];
+	size_t count = 0, used = 0, max = room ? (size_t)room : VFK_REGION_MAX_IO_FDS;
+	long ret = vfk_region_get_io_fds(dev, (uint32_t)region, fds, max, &count);
+
+	for (size_t i = 0; !ret && count <= max && i < count; i++) {
+		const struct vfk_region_io_fd *f = &fds[i];
+
+		used += (size_t)snprintf(said + used, sizeof(said) - used,
+					 " %llx:%llx:%x:%x:%llx:%llx",
+					 (unsigned long long)f->offset,
+					 (unsigned long long)f->length, f->type, f->flags,
+					 (unsigned long long)f->datamatch,
+					 (unsigned long long)f->shadow_offset);
+		close(f->fd);
+		if (f->shadow_fd >= 0)
+			close(f->shadow_fd);
+	}
+	return ret ? ret : (long)count;
+}
+
+/* Signals the eventfd at this place of region 0's. */
+static long ring(uint64_t place, uint64_t b)
+{
+	struct vfk_region_io_fd fds[16];
+	const uint64_t one = 1;
+	size_t count = 0;
+	long ret = vfk_region_get_io_fds(dev, 0, fds, 16, &count);
+
+	(void)b;
+	for (size_t i = 0; !ret && i < count; i++) {
+		if (i == place && write(fds[i].fd, &one, sizeof(one)) < 0)
+			ret = -1;
+		close(fds[i].fd);
+	}
+	return ret;
+}
+
+/* Until the register has the value, within ten seconds. */
+static long await_register(uint64_t off, uint64_t value)
+{
+	for (int i = 0; i < 10000; i++) {
+		if ((uint64_t)read_register(off, 0) == value)
+			return 0;
+		usleep(1000);
+	}
+	return -1;
+}
+
 /* ---- memory: IOVA, number of pages; of a file that is shared ---- */
 
 static int attach(void)
@@ -267,18 +321,33 @@ static long report(uint64_t iova, uint64_t pages)
 }
 
 static const struct step steps[] = {
-	{ "readlong", read_long }, { "writelong", write_long },
-	{ "migread", mig_read },   { "migwrite", mig_write },
-	{ "precopy", precopy },	   { "map", map },
-	{ "unmap", unmap },	   { "dirty", dirty },
-	{ "report", report },	   { "arm", arm },
-	{ "disarm", disarm },	   { "unmask", unmask },
-	{ "disable", disable },	   { "signalled", signalled },
-	{ "read", read_register }, { "write", write_register },
-	{ "post", post_register }, { "posts", post_many },
-	{ "long", post_long },	   { "multi", write_multi },
-	{ "flush", flush },	   { "reset", reset },
-	{ "dispatch", dispatch },  { "sleep", sleep_ms },
+	{ "readlong", read_long },
+	{ "writelong", write_long },
+	{ "migread", mig_read },
+	{ "migwrite", mig_write },
+	{ "iofds", get_io_fds },
+	{ "ring", ring },
+	{ "await", await_register },
+	{ "precopy", precopy },
+	{ "map", map },
+	{ "unmap", unmap },
+	{ "dirty", dirty },
+	{ "report", report },
+	{ "arm", arm },
+	{ "disarm", disarm },
+	{ "unmask", unmask },
+	{ "disable", disable },
+	{ "signalled", signalled },
+	{ "read", read_register },
+	{ "write", write_register },
+	{ "post", post_register },
+	{ "posts", post_many },
+	{ "long", post_long },
+	{ "multi", write_multi },
+	{ "flush", flush },
+	{ "reset", reset },
+	{ "dispatch", dispatch },
+	{ "sleep", sleep_ms },
 };
 
 static int run(const char *word)
@@ -286,6 +355,7 @@ static int run(const char *word)
 	size_t len = strcspn(word, "=");
 	uint64_t a = 0, b = 0;
 	char *end;
+	long ret;
 
 	if (word[len]) {
 		a = strtoull(word + len + 1, &end, 0);
@@ -294,7 +364,9 @@ static int run(const char *word)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (strlen(steps[i].name) != len || strncmp(steps[i].name, word, len))
 			continue;
-		printf("%.*s %ld\n", (int)len, word, steps[i].call(a, b));
+		said[0] = 0;
+		ret = steps[i].call(a, b);
+		printf("%.*s %ld%s\n", (int)len, word, ret, said);
 		fflush(stdout);
 		return 0;
 	}

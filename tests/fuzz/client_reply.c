@@ -107,6 +107,25 @@ static void map_regions(struct vfk_device *dev)
 
 /* ---- accesses ---- */
 
+static void take_doorbells(struct vfk_device *dev)
+{
+	static struct vfk_region_io_fd fds[VFK_REGION_MAX_IO_FDS];
+	const struct vfk_region_info *info;
+	size_t count = 0;
+
+	if (vfk_region_get_io_fds(dev, 0, fds, VFK_REGION_MAX_IO_FDS, &count) ||
+	    vfk_region_get_info(dev, 0, &info))
+		return;
+	REQUIRE(count <= VFK_REGION_MAX_IO_FDS);
+	for (size_t i = 0; i < count; i++) {
+		REQUIRE(fds[i].offset < info->size && fds[i].length <= info->size - fds[i].offset);
+		REQUIRE(fds[i].fd >= 0 && fds[i].type <= VFK_IO_FD_SHADOW);
+		close(fds[i].fd);
+		if (fds[i].shadow_fd >= 0)
+			close(fds[i].shadow_fd);
+	}
+}
+
 static void access_regions(struct vfk_device *dev)
 {
 	static const struct vfk_region_write writes[] = {
@@ -125,6 +144,7 @@ static void access_regions(struct vfk_device *dev)
 	vfk_region_write(dev, 0, 4, bytes, 4, VFK_WRITE_POSTED);
 	vfk_region_flush(dev);
 	vfk_region_write_multi(dev, writes, sizeof(writes) / sizeof(writes[0]));
+	take_doorbells(dev);
 }
 
 static void use_irqs(struct vfk_device *dev)

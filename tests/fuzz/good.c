@@ -6,6 +6,7 @@
 #define REGION_SIZE DESCRIPTORS_MEMORY
 /* In the upper half of a descriptor byte. */
 #define SEALED	    0x10
+#define EVENTFD	    0x30
 
 static size_t put(uint8_t *payload, const void *bytes, size_t len)
 {
@@ -85,6 +86,20 @@ static size_t irq_info(const struct peer *peer, uint8_t *payload)
 	return put(payload, &info, sizeof(info));
 }
 
+/* Two, which share an eventfd; the second is a shadow in the same. */
+static size_t region_io_fds(const struct peer *peer, uint8_t *payload, uint8_t *spec)
+{
+	struct {
+		struct vfki_wire_region_io_fds head;
+		struct vfki_wire_sub_region sub[2];
+	} reply = { { .argsz = sizeof(reply), .count = 2 },
+		    { { .offset = 16, .size = 4 }, { .offset = 32, .type = 2 } } };
+
+	memcpy(&reply.head.index, peer->payload + 8, sizeof(reply.head.index));
+	*spec = EVENTFD | 1;
+	return put(payload, &reply, sizeof(reply));
+}
+
 static size_t region_read(const struct peer *peer, uint8_t *payload)
 {
 	struct vfki_wire_region_access a;
@@ -143,6 +158,8 @@ size_t peer_good(const struct peer *peer, uint8_t *payload, uint8_t *spec)
 		return put(payload, peer->payload, sizeof(struct vfki_wire_dma_unmap));
 	case VFKI_WIRE_MIG_DATA_READ:
 		return mig_read(payload);
+	case VFKI_WIRE_DEVICE_GET_REGION_IO_FDS:
+		return region_io_fds(peer, payload, spec);
 	case VFKI_WIRE_GET_PRECOPY_INFO:
 		memset(payload, 0, sizeof(struct vfki_wire_precopy_info));
 		return sizeof(struct vfki_wire_precopy_info);

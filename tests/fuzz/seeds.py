@@ -180,6 +180,10 @@ def server_session():
     yield "migration", VERSION, b"".join([
         command(e.MIG_DATA_READ, E.mig_data(64)), command(e.MIG_DATA_WRITE, E.mig_data(4, b"abcd")),
         command(e.GET_PRECOPY_INFO, E.precopy_info())])
+    yield "posted", VERSION | MASTER, b"".join(
+        [command(e.REGION_WRITE, E.region_access(4, BAR0, 4, b"abcd"), flags=e.NO_REPLY)] * 3 +
+        [command(e.REGION_WRITE_MULTI, E.write_multi([(4, BAR0, bytes(4)), (1 << 40, BAR0, bytes(8))]),
+                 flags=e.NO_REPLY), region(e.REGION_READ, E.region_access(4, BAR0, 4))])
     yield "turns", READY | TURNS, b"".join([
         command(e.DEVICE_GET_INFO, E.device_info()), transfer(MEMORY, 0x40000, 16, 1),
         command(20), command(e.DIRTY_PAGES), command(e.DMA_READ, E.dma_access(0, 4))])
@@ -224,6 +228,14 @@ def client_reply():
             (e.CAP_SPARSE_MMAP_FDS, E.sparse_fds(FD_AREAS))]), fds(SEALED, 2)) * 2
     yield "chain-again", GOOD_OPEN | GO_ON, INFO, answer(E.region_info(argsz=4096, flags=11, size=4096)) + \
         answer(region_chain(7))
+    sub = {"offset": 16, "size": 4}
+    yield "io-fds", GOOD_OPEN | GO_ON, REGION, good * 6 + answer(
+        E.region_io_fds(0, [sub, dict(sub, offset=32, fd_index=1)]), fds(EVENTFD, 2)) * 3
+    yield "io-fds-long", GOOD_OPEN | GO_ON, REGION, good * 6 + answer(
+        E.region_io_fds(0, [sub, dict(sub, offset=32, type=2)], entry_size=48), fds(EVENTFD, 1)) * 3
+    yield "precopy-info", GOOD_OPEN | GO_ON, FEATURE, good * 5 + answer(E.precopy_info(1, 5, 6)) * 3
+    yield "dirty-unmap", GOOD_OPEN | GO_ON, DMA | DIRTY, good * 5 + answer(
+        E.dma_unmap_bitmap(0x10000000, 0x1000, 4096, 8) + b"\1" + bytes(7)) * 4
     yield "irqs-granted", GOOD_OPEN | GO_ON, IRQ, good * 2 + answer(E.irq_granted(2))
     iova = 0x10000000
     yield "dma-asked", GOOD_OPEN | GO_ON, DMA, good * 2 + \

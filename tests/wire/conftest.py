@@ -59,6 +59,20 @@ def rich(rich_process):
     rich_process.check()
 
 
+@pytest.fixture(scope="module")
+def doorbell_process():
+    serving = Rich(device="doorbell")
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def doorbells(doorbell_process):
+    """A server of a model with doorbells."""
+    yield doorbell_process
+    doorbell_process.check()
+
+
 @pytest.fixture
 def client(server):
     """A client of it that has negotiated."""

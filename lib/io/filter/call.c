@@ -27,6 +27,7 @@ static const char *const names[VFKI_CALL_END] = {
 	[VFKI_CALL_HOT_RESET_INFO] = "hot_reset_info",
 	[VFKI_CALL_HOT_RESET] = "hot_reset",
 	[VFKI_CALL_PRECOPY_INFO] = "precopy_info",
+	[VFKI_CALL_REGION_IO_FDS] = "region_io_fds",
 	[VFKI_CALL_DMA_MAP] = "dma_map",
 	[VFKI_CALL_DMA_UNMAP] = "dma_unmap",
 	[VFKI_CALL_DMA_LIMITS] = "dma_limits",

@@ -35,6 +35,7 @@ enum vfki_call_op {
 	VFKI_CALL_HOT_RESET_INFO,
 	VFKI_CALL_HOT_RESET,
 	VFKI_CALL_PRECOPY_INFO,
+	VFKI_CALL_REGION_IO_FDS,
 	VFKI_CALL_DMA_MAP,
 	VFKI_CALL_DMA_UNMAP,
 	VFKI_CALL_DMA_LIMITS,
@@ -86,6 +87,12 @@ struct vfki_call {
 		struct vfio_pci_hot_reset_info *hot_reset_info;
 		const struct vfio_pci_hot_reset *hot_reset;
 		struct vfk_precopy_info *precopy;
+		struct {
+			struct vfk_region_io_fd *at;
+			size_t max;
+			size_t *count;
+			uint32_t region;
+		} io_fds;
 		struct {
 			const struct vfk_dma_mapping *mapping;
 			struct vfk_dma_addr *addr;

@@ -93,6 +93,14 @@ static int region_info(struct vfki_filter *f, const struct vfki_call *call)
 	return ret;
 }
 
+static ssize_t io_fds(struct vfki_filter *f, const struct vfki_call *call)
+{
+	if (!f->mmap_pass)
+		return vfki_err(-ENOTSUP, "%s: hides doorbells", f->io.name);
+	return vfki_checked_region_io_fds(&f->next, call->io_fds.region, call->io_fds.at,
+					  call->io_fds.max, call->io_fds.count);
+}
+
 static ssize_t pass_dma(struct vfki_checked *next, const struct vfki_call *call)
 {
 	const struct vfki_call_range *r = &call->range;
@@ -158,6 +166,8 @@ ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call)
 		return vfki_checked_hot_reset(next, call->hot_reset);
 	case VFKI_CALL_PRECOPY_INFO:
 		return vfki_checked_precopy_info(next, call->precopy);
+	case VFKI_CALL_REGION_IO_FDS:
+		return io_fds(vfki_filter(io), call);
 	default:
 		return pass_dma(next, call);
 	}

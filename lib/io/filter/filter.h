@@ -8,7 +8,7 @@
  * nothing of the others, and an optional op that the next io lacks stays lacking: the checked call says -ENOTSUP.
  *
  * What would pass a filter by is hidden: the kernel's files and ioeventfds always, mappings (no MMAP flag, no sparse
- * areas, no files) unless the filter is opened with the option mmap=pass.
+ * areas, no files) and doorbells (region_io_fds) unless the filter is opened with the option mmap=pass.
  *
  * Threads: as the vector's; the struct is constant once open returned.
  */
@@ -69,6 +69,8 @@ int vfki_filter_dispatch(struct vfk_io *io);
 int vfki_filter_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info);
 int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset);
 int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
+int vfki_filter_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
+			      size_t max, size_t *count);
 
 /* All members of a filter's vector but name, help, instance_size, open and close. */
 #define VFKI_FILTER_OPS                                                                           \
@@ -80,6 +82,7 @@ int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 	.flush = vfki_filter_flush, .mig_read = vfki_filter_mig_read,                             \
 	.mig_write = vfki_filter_mig_write, .poll_fd = vfki_filter_poll_fd,                       \
 	.dispatch = vfki_filter_dispatch, .hot_reset_info = vfki_filter_hot_reset_info,           \
-	.hot_reset = vfki_filter_hot_reset, .precopy_info = vfki_filter_precopy_info
+	.hot_reset = vfki_filter_hot_reset, .precopy_info = vfki_filter_precopy_info,             \
+	.region_io_fds = vfki_filter_region_io_fds
 
 #endif

@@ -20,6 +20,7 @@ static bool changes_the_device(const struct vfki_call *call)
 	case VFKI_CALL_RESET:
 	case VFKI_CALL_HOT_RESET:
 	case VFKI_CALL_MIG_WRITE:
+	case VFKI_CALL_REGION_IO_FDS:
 	case VFKI_CALL_DMA_MAP:
 	case VFKI_CALL_DMA_UNMAP:
 	case VFKI_CALL_DIRTY_START:

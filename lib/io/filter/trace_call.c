@@ -188,6 +188,10 @@ static void add_arguments(struct vfki_trace_line *l, const struct vfki_call *cal
 	case VFKI_CALL_REGION_WRITE:
 		add_access(l, call, pci);
 		break;
+	case VFKI_CALL_REGION_IO_FDS:
+		vfki_trace_add(l, "region=%" PRIu32 " max=%zu", call->io_fds.region,
+			       call->io_fds.max);
+		break;
 	case VFKI_CALL_MIG_READ:
 	case VFKI_CALL_MIG_WRITE:
 		vfki_trace_add(l, "length=%zu", call->access.len);
@@ -292,6 +296,9 @@ static void add_outputs(struct vfki_trace_line *l, const struct vfki_call *call,
 		break;
 	case VFKI_CALL_DMA_LIMITS:
 		add_limits(l, call->limits);
+		break;
+	case VFKI_CALL_REGION_IO_FDS:
+		vfki_trace_add(l, " count=%zu", *call->io_fds.count);
 		break;
 	case VFKI_CALL_PRECOPY_INFO:
 		vfki_trace_add(l,

@@ -143,6 +143,17 @@ int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info)
 	return (int)around(io, &call);
 }
 
+int vfki_filter_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
+			      size_t max, size_t *count)
+{
+	struct vfki_call call = {
+		.op = VFKI_CALL_REGION_IO_FDS,
+		.io_fds = { .at = fds, .max = max, .count = count, .region = region }
+	};
+
+	return (int)around(io, &call);
+}
+
 static int map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
 {
 	struct vfki_call call = { .op = VFKI_CALL_DMA_MAP, .map = { m, addr } };

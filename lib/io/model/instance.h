@@ -14,6 +14,7 @@
 #include "bar.h"
 #include "config.h"
 #include "dma.h"
+#include "doorbell.h"
 #include "hot_reset.h"
 #include "irq.h"
 #include "lock.h"
@@ -39,6 +40,7 @@ struct vfk_model {
 	struct vfki_slot slot;
 	struct vfki_irqs irqs;
 	struct vfki_dma dma;
+	struct vfki_doorbells doorbells;
 	const struct vfk_model_ops *given; /* the caller's own model; NULL: a bundled one */
 	bool declaring;			   /* inside init */
 	bool identified;

@@ -159,6 +159,7 @@ static int model_open(struct vfk_io *io, const struct vfk_uri *uri,
 		goto fini_dma;
 	vfki_work_init(m, opts && opts->flags & VFK_OPEN_DISPATCH);
 	vfki_bars_init(m);
+	vfki_doorbells_init(m);
 	vfki_config_init(m);
 	vfki_low_power_init(m);
 	/* A worker thread may be there from init on. */
@@ -174,6 +175,7 @@ quiesce:
 	vfki_model_regions_fini(m);
 	vfki_bars_fini(m);
 	vfki_irqs_fini(m);
+	vfki_doorbells_fini(m);
 	vfki_work_fini(m);
 fini_dma:
 	vfki_dma_fini(m);
@@ -197,6 +199,7 @@ static void model_close(struct vfk_io *io)
 	vfki_model_regions_fini(m);
 	vfki_bars_fini(m);
 	vfki_irqs_fini(m);
+	vfki_doorbells_fini(m);
 	vfki_work_fini(m);
 	vfki_dma_fini(m);
 	free(m->self);
@@ -376,6 +379,12 @@ static int model_reset(struct vfk_io *io)
 	return 0;
 }
 
+static int model_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
+			       size_t max, size_t *count)
+{
+	return vfki_doorbells_hand_out(model_of(io), region, fds, max, count);
+}
+
 static int model_flush(struct vfk_io *io)
 {
 	(void)io;
@@ -415,4 +424,5 @@ const struct vfk_io_ops vfki_model_io_ops = {
 	.dispatch = model_dispatch,
 	.hot_reset_info = vfki_model_hot_reset_info,
 	.hot_reset = vfki_model_hot_reset,
+	.region_io_fds = model_region_io_fds,
 };

@@ -138,13 +138,13 @@ static void drain(int timer)
 	(void)n;
 }
 
-/* The edge of the unmask eventfd, which a worker has taken already; before the read, so that no signal is missed. */
+/* The edges of what is watched, which a worker has taken already; before the read, so that no signal is missed. */
 static void take_edge(const struct vfk_model *m)
 {
-	struct epoll_event ev[2];
+	struct epoll_event ev[3];
 
-	if (m->irqs.intx.unmask_fd >= 0 && !m->work.threaded)
-		epoll_wait(m->work.epoll, ev, 2, 0);
+	if ((m->irqs.intx.unmask_fd >= 0 || m->doorbells.epoll >= 0) && !m->work.threaded)
+		epoll_wait(m->work.epoll, ev, 3, 0);
 }
 
 int vfki_work_dispatch(struct vfk_model *m)
@@ -158,6 +158,7 @@ int vfki_work_dispatch(struct vfk_model *m)
 	take_edge(m);
 	n += vfki_intx_resample(m);
 	vfki_model_leave(m);
+	n += vfki_doorbells_serve(m);
 	return n;
 }
 
@@ -201,7 +202,9 @@ static int open_epoll(struct vfk_model *m)
 
 int vfki_work_power_up(struct vfk_model *m)
 {
-	return m->work.polled && m->irqs.intx.present ? open_epoll(m) : 0;
+	bool watches = m->irqs.intx.present || m->doorbells.count;
+
+	return m->work.polled && watches ? open_epoll(m) : 0;
 }
 
 static int start_thread(struct vfk_model *m)

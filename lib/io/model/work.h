@@ -4,8 +4,8 @@
  *
  * Work without a delay runs at the end of the model's function that queued it. Work with one waits for a timer, which
  * is a file: the opener polls and dispatches it (VFK_OPEN_DISPATCH), else one worker thread of ours does. That is
- * started when the model asks for deferred work, or the device's user for an unmask eventfd of INTx, which is watched
- * together with the timer.
+ * started when the model asks for deferred work, or the device's user for an unmask eventfd of INTx or for doorbells, which
+ * are watched together with the timer.
  *
  * Threads: queues under the model's lock. vfki_work_dispatch() from any thread, without it.
  */
@@ -48,10 +48,10 @@ void vfki_work_cancel_all(struct vfk_model *m);
 /* Runs what is to run at the end of a function of the model's. */
 void vfki_work_run_soon(struct vfk_model *m);
 
-/* Runs what is due, and serves the unmask eventfd; returns how many things that were. Never blocks for more. */
+/* Runs what is due, and serves the unmask eventfd and the doorbells; returns how many things that were. Never blocks for more. */
 int vfki_work_dispatch(struct vfk_model *m);
 
-/* Watches INTx's unmask eventfd, or no longer; under the model's lock. Returns 0 or -errno with a text. */
+/* Watches INTx's unmask eventfd, or the doorbells, or no longer; under the model's lock. Returns 0 or -errno with a text. */
 int vfki_work_watch(struct vfk_model *m, int fd);
 void vfki_work_unwatch(struct vfk_model *m, int fd);
 

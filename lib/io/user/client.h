@@ -86,6 +86,10 @@ int vfki_user_get_region_info(struct vfk_io *io, struct vfio_region_info *info,
 int vfki_user_get_irq_info(struct vfk_io *io, struct vfio_irq_info *info);
 int vfki_user_reset(struct vfk_io *io);
 
+/* io_fds.c */
+int vfki_user_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
+			    size_t max, size_t *count);
+
 /* irq.c */
 int vfki_user_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set);
 /* Switches off all indexes that are armed, in vain if the server is gone. */

@@ -239,4 +239,5 @@ const struct vfk_io_ops vfki_user_io_ops = {
 	.poll_fd = user_poll_fd,
 	.dispatch = user_dispatch,
 	.precopy_info = vfki_user_precopy_info,
+	.region_io_fds = vfki_user_region_io_fds,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * main.c - serves the device of rich.h:  rich serve rich --socket-path=PATH [--timeout=MS]
+ * main.c - serves a device for tests:  rich serve DEVICE --socket-path=PATH [--timeout=MS]
+ *
+ * DEVICE is "rich" (rich.h) or "doorbell" (doorbell.c).
  *
  * The words are those of the tool's serve. Ends on SIGTERM, and removes the socket.
  */
@@ -55,6 +57,16 @@ static const char *value_of(int argc, char **argv, const char *option)
 	return NULL;
 }
 
+static int open_device(const char *name, struct vfk_device **dev)
+{
+	const struct vfk_open_opts opts = { .size = sizeof(opts), .flags = VFK_OPEN_DISPATCH };
+
+	if (!strcmp(name, "doorbell"))
+		return vfk_device_open_model(&doorbell_ops, NULL, &opts, dev);
+	rich_init(&rich);
+	return vfk_device_open_io(&rich.io, &opts, dev);
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = value_of(argc, argv, "--socket-path=");
@@ -64,13 +76,12 @@ int main(int argc, char **argv)
 	struct vfk_device *dev = NULL;
 	int ret;
 
-	if (!path)
+	if (!path || argc < 3)
 		return 2;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	allow_files();
 	opts.timeout_ms = timeout ? (uint32_t)strtoul(timeout, NULL, 10) : 0;
-	rich_init(&rich);
-	ret = vfk_device_open_io(&rich.io, NULL, &dev);
+	ret = open_device(argv[2], &dev);
 	if (!ret)
 		ret = vfk_server_listen(dev, path, &opts, &server);
 	if (!ret)

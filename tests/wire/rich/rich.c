@@ -147,4 +147,5 @@ const struct vfk_io_ops rich_ops = {
 	.mig_read = rich_mig_read,
 	.mig_write = rich_mig_write,
 	.precopy_info = rich_precopy_info,
+	.region_io_fds = rich_region_io_fds,
 };

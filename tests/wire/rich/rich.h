@@ -53,6 +53,7 @@ struct rich {
 };
 
 extern const struct vfk_io_ops rich_ops;
+extern const struct vfk_model_ops doorbell_ops;
 
 void rich_init(struct rich *r);
 
@@ -60,6 +61,10 @@ void rich_init(struct rich *r);
 ssize_t rich_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t rich_mig_write(struct vfk_io *io, const void *buf, size_t len);
 int rich_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
+
+/* io_fds.c */
+int rich_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds, size_t max,
+		       size_t *count);
 
 /* irq.c */
 int rich_get_irq_info(struct vfk_io *io, struct vfio_irq_info *info);
