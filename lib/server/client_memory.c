@@ -17,10 +17,20 @@
 /* A reply up to this size is received on the stack: a descriptor or a page, and what stands before it. */
 #define SMALL (VFKI_WIRE_DMA_FRONT + 4096)
 
-/* The reply is the client's; one that cannot be ends its connection. */
+/* Where our commands travel. */
+static struct vfki_conn *conn_of(const struct vfki_session *s)
+{
+	return s->twin ? s->twin : s->conn;
+}
+
+/* The reply is the client's; one that cannot be ends its connection. So does the end of one of its two sockets. */
 static int checked(struct vfki_session *s, int ret)
 {
-	return ret == -EPROTO ? vfki_conn_fail(s->conn, ret) : ret;
+	if (ret == -EPROTO)
+		return vfki_conn_fail(s->conn, ret);
+	if (ret && s->twin && vfki_conn_ended(s->twin))
+		vfki_conn_fail(s->conn, vfki_err_prefix(-ENOTCONN, "twin socket"));
+	return ret;
 }
 
 /*
@@ -59,9 +69,9 @@ static int read_chunk(struct vfki_session *s, uint64_t iova, void *buf, size_t l
 	const void *data;
 	int ret;
 
-	ret = vfki_conn_request(s->conn, &rq);
+	ret = vfki_conn_request(conn_of(s), &rq);
 	if (ret)
-		return ret;
+		return checked(s, ret);
 	ret = vfki_dec_dma_read_reply(reply, rq.in_len, &asked, &form, &data);
 	if (ret < 0)
 		return checked(s, ret);
@@ -114,9 +124,9 @@ static int write_chunk(struct vfki_session *s, uint64_t iova, const void *buf, s
 				   .n_in = 1 };
 	int ret;
 
-	ret = vfki_conn_request(s->conn, &rq);
+	ret = vfki_conn_request(conn_of(s), &rq);
 	if (ret)
-		return ret;
+		return checked(s, ret);
 	return checked(s, vfki_dec_dma_write_reply(reply, rq.in_len, &asked));
 }
 

@@ -202,7 +202,9 @@ static int tick_ending(struct vfki_session *s)
 {
 	if (vfki_windows_unmap(&s->windows, s->space, 0, UINT64_MAX))
 		return 0;
+	vfki_conn_destroy(s->twin);
 	vfki_conn_destroy(s->conn);
+	s->twin = NULL;
 	s->conn = NULL;
 	s->phase = VFKI_SESSION_NONE;
 	return 1;
@@ -270,6 +272,8 @@ void vfki_session_end(struct vfki_session *s, int err, uint64_t now)
 
 	/* First, so that a transfer that waits for the client's answer gives up. */
 	vfki_conn_fail(s->conn, err);
+	if (s->twin)
+		vfki_conn_fail(s->twin, err);
 	vfki_conn_release(s->conn);
 	s->unmapping.cmd = NULL;
 	free(s->unmapping.bitmap);

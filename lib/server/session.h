@@ -79,7 +79,9 @@ struct vfki_session {
 	/* this client's */
 	enum vfki_phase phase;
 	struct vfki_conn *conn; /* NULL in phase NONE only */
-	uint64_t deadline;	/* GREETING: for VERSION; ENDING: until then it is retried often */
+	struct vfki_conn *
+		twin; /* for our commands; NULL: they go on conn. Constant after VERSION, as long as conn is there */
+	uint64_t deadline; /* GREETING: for VERSION; ENDING: until then it is retried often */
 	struct vfki_wire_agreed agreed; /* valid after VERSION; constant from then on */
 	struct vfki_windows windows;
 	struct vfki_unmapping unmapping;

@@ -8,6 +8,47 @@
  */
 #include "handlers.h"
 #include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include <sys/socket.h>
+
+/* A socket for our commands; the client's end goes with the answer. */
+static int make_twin(struct vfki_session *s, struct vfki_answer *a)
+{
+	const struct vfki_conn_opts opts = {
+		.server = true,
+		.timeout_ms = s->limits.timeout_ms,
+		.max_xfer = s->limits.max_xfer,
+		.max_fds = 0,
+		.queue_commands = 1,
+		.queue_fds = 1,
+	};
+	struct vfki_transport transport;
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return vfki_err_sys(-errno, "twin socket");
+	ret = vfki_unix_transport(pair[0], s->limits.timeout_ms, &transport);
+	if (!ret)
+		ret = vfki_conn_create(&transport, &opts, &s->twin);
+	if (ret) {
+		vfki_fd_close_all(pair, 2);
+		return ret;
+	}
+	a->fds[0] = pair[1];
+	a->nfds = 1;
+	a->owns_fds = true;
+	return 0;
+}
+
+/* Without one all goes on the one socket, which every client must be able to bear. */
+static void offer_twin(struct vfki_session *s, struct vfki_wire_caps *reply, struct vfki_answer *a)
+{
+	if (!s->agreed.twin_socket || (s->agreed.send_fds && !make_twin(s, a)))
+		return;
+	s->agreed.twin_socket = false;
+	reply->twin_socket = false;
+	reply->twin_fd_index = -1;
+}
 
 static int settle(struct vfki_session *s, const struct vfki_command *cmd, struct vfki_answer *a)
 {
@@ -18,11 +59,12 @@ static int settle(struct vfki_session *s, const struct vfki_command *cmd, struct
 	ret = vfki_dec_version(cmd->payload, cmd->len, &client);
 	if (ret)
 		return vfki_command_decoded(s, ret);
-	vfki_wire_caps_own(&own, s->limits.max_xfer, false);
+	vfki_wire_caps_own(&own, s->limits.max_xfer, true);
 	own.max_dma_maps = s->limits.max_dma_maps;
 	ret = vfki_wire_negotiate_server(&own, &client, &reply, &s->agreed);
 	if (ret)
 		return ret;
+	offer_twin(s, &reply.caps, a);
 	len = vfki_enc_version(s->buf, s->buf_size, &reply);
 	if (len < 0)
 		return len;

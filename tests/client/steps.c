@@ -27,6 +27,7 @@ static struct vfk_device *dev;
 static int events[VECTORS];
 static struct vfk_dma_space *space; /* NULL until it is needed */
 static int memory = -1;
+static uint8_t own[16 * PAGE] __attribute__((aligned(PAGE)));
 
 struct step {
 	const char *name;
@@ -168,6 +169,16 @@ static long write_long(uint64_t len, uint64_t b)
 	return vfk_region_write(dev, 0, 0, zeros, len, 0);
 }
 
+static long write_config(uint64_t off, uint64_t value)
+{
+	return vfk_region_put(dev, 7, off, 2, value);
+}
+
+static long write_wide(uint64_t off, uint64_t value)
+{
+	return vfk_region_put(dev, 0, off, 8, value);
+}
+
 /* ---- the device ---- */
 
 static long mig_read(uint64_t len, uint64_t b)
@@ -296,6 +307,28 @@ static long map(uint64_t iova, uint64_t pages)
 	return ret ? ret : vfk_dma_map(space, &m, NULL);
 }
 
+/* Of memory that has only an address: the device's process asks for it by messages. Its bytes count from 1. */
+static long map_private(uint64_t iova, uint64_t pages)
+{
+	struct vfk_dma_mapping m = { .size = sizeof(m),
+				     .iova = iova,
+				     .length = pages * PAGE,
+				     .prot = VFK_DMA_READ | VFK_DMA_WRITE,
+				     .fd = -1,
+				     .vaddr = own };
+	int ret = attach();
+
+	for (size_t i = 0; i < sizeof(own); i++)
+		own[i] = (uint8_t)(i + 1);
+	return ret ? ret : vfk_dma_map(space, &m, NULL);
+}
+
+static long peek(uint64_t off, uint64_t b)
+{
+	(void)b;
+	return own[off % sizeof(own)];
+}
+
 static long unmap(uint64_t iova, uint64_t pages)
 {
 	return vfk_dma_unmap(space, iova, pages * PAGE);
@@ -325,6 +358,10 @@ static const struct step steps[] = {
 	{ "writelong", write_long },
 	{ "migread", mig_read },
 	{ "migwrite", mig_write },
+	{ "mapprivate", map_private },
+	{ "peek", peek },
+	{ "config", write_config },
+	{ "wide", write_wide },
 	{ "iofds", get_io_fds },
 	{ "ring", ring },
 	{ "await", await_register },

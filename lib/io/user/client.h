@@ -11,6 +11,7 @@
 #include "lib/connection/connection.h"
 #include "lib/io/mappings.h"
 #include "lib/io/user/posted.h"
+#include "lib/io/user/twin.h"
 #include "lib/wire/version.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,7 +25,8 @@ struct vfki_user_memory {
 	pthread_mutex_t lock;
 	pthread_cond_t let_go;	    /* a mapping's users fell to 0 */
 	struct vfki_mappings table; /* of struct vfki_user_mapping */
-	void *bounce; /* for a DMA_READ that cannot be sent from where it is; the reader's role guards it */
+	/* For a DMA_READ that cannot be sent from where it is; the role of who reads commands guards it. */
+	void *bounce;
 };
 
 /* Pages written in memory that is not mapped any more, and not reported yet. */
@@ -51,6 +53,7 @@ struct vfki_user {
 	atomic_uint armed[VFKI_USER_MAX_INDEXES / 32];
 	struct vfki_user_memory memory;
 	struct vfki_user_dirty dirty;
+	struct vfki_user_twin twin;
 };
 
 static inline struct vfki_user *vfki_user_of(struct vfk_io *io)

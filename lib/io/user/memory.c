@@ -6,7 +6,8 @@
  * of all mappings that it touches, or of none; a mapping that is held stays in the table, so the parts can be found
  * again without the lock being held across a callback. One that is being taken away is not given out any more.
  *
- * vfki_user_command() runs on whichever thread reads the socket, one at a time; the other functions on any.
+ * vfki_user_command() runs on whichever thread reads the socket of the server's commands, one at a time; the other functions
+ * on any.
  */
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
@@ -237,8 +238,8 @@ static const void *readable(struct vfki_user *user, const struct vfki_wire_dma_a
 	return *r ? NULL : mem->bounce;
 }
 
-static void answer_read(struct vfki_user *user, const struct vfki_command *cmd,
-			const struct vfki_wire_dma_access *a)
+static void answer_read(struct vfki_user *user, struct vfki_conn *conn,
+			const struct vfki_command *cmd, const struct vfki_wire_dma_access *a)
 {
 	struct vfki_wire_dma_access front = *a;
 	const void *data;
@@ -249,14 +250,14 @@ static void answer_read(struct vfki_user *user, const struct vfki_command *cmd,
 		const struct iovec iov[] = { { .iov_base = &front, .iov_len = sizeof(front) },
 					     { .iov_base = (void *)data, .iov_len = a->count } };
 
-		r = vfki_conn_reply(user->conn, cmd, iov, 2, NULL, 0);
+		r = vfki_conn_reply(conn, cmd, iov, 2, NULL, 0);
 	}
 	if (r)
-		vfki_conn_reply_error(user->conn, cmd, r);
+		vfki_conn_reply_error(conn, cmd, r);
 }
 
-static void answer_write(struct vfki_user *user, const struct vfki_command *cmd,
-			 const struct vfki_wire_dma_access *a)
+static void answer_write(struct vfki_user *user, struct vfki_conn *conn,
+			 const struct vfki_command *cmd, const struct vfki_wire_dma_access *a)
 {
 	struct vfki_wire_dma_access front = *a;
 	const struct iovec iov = { .iov_base = &front, .iov_len = sizeof(front) };
@@ -264,12 +265,13 @@ static void answer_write(struct vfki_user *user, const struct vfki_command *cmd,
 	int r = move(&user->memory, a, data, true);
 
 	if (r)
-		vfki_conn_reply_error(user->conn, cmd, r);
+		vfki_conn_reply_error(conn, cmd, r);
 	else
-		vfki_conn_reply(user->conn, cmd, &iov, 1, NULL, 0);
+		vfki_conn_reply(conn, cmd, &iov, 1, NULL, 0);
 }
 
-static void dma_command(struct vfki_user *user, const struct vfki_command *cmd)
+static void dma_command(struct vfki_user *user, struct vfki_conn *conn,
+			const struct vfki_command *cmd)
 {
 	bool read = cmd->command == VFKI_WIRE_DMA_READ;
 	struct vfki_wire_dma_access a;
@@ -280,21 +282,27 @@ static void dma_command(struct vfki_user *user, const struct vfki_command *cmd)
 	if (!r)
 		r = hold(&user->memory, &a, read ? VFK_DMA_READ : VFK_DMA_WRITE);
 	if (r) {
-		if (vfki_user_decoded(user, r) != -EPROTO)
-			vfki_conn_reply_error(user->conn, cmd, r);
+		if (r == -EPROTO)
+			vfki_conn_fail(conn, r);
+		else
+			vfki_conn_reply_error(conn, cmd, r);
 		return;
 	}
 	if (read)
-		answer_read(user, cmd, &a);
+		answer_read(user, conn, cmd, &a);
 	else
-		answer_write(user, cmd, &a);
+		answer_write(user, conn, cmd, &a);
 	let_go(&user->memory, &a);
 }
 
 void vfki_user_command(void *ctx, struct vfki_conn *conn, struct vfki_command *cmd)
 {
-	if (cmd->command == VFKI_WIRE_DMA_READ || cmd->command == VFKI_WIRE_DMA_WRITE)
-		dma_command(ctx, cmd);
-	else
+	struct vfki_user *user = ctx;
+
+	if (cmd->command != VFKI_WIRE_DMA_READ && cmd->command != VFKI_WIRE_DMA_WRITE)
 		vfki_conn_reply_error(conn, cmd, -ENOTSUP);
+	else if (user->agreed.twin_socket && conn == user->conn)
+		vfki_conn_reply_error(conn, cmd, -EINVAL);
+	else
+		dma_command(user, conn, cmd);
 }

@@ -37,7 +37,7 @@ ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *
 /* ---- VERSION ---- */
 
 static int receive_version(struct vfki_user *user, const struct vfki_wire_hello *own,
-			   const void *payload, size_t len)
+			   const void *payload, size_t len, size_t nfds)
 {
 	struct vfki_wire_hello server;
 	int r = vfki_dec_version(payload, len, &server);
@@ -45,10 +45,36 @@ static int receive_version(struct vfki_user *user, const struct vfki_wire_hello 
 	/* To a server a bad capability is an error to answer; here it is a reply that is none. */
 	if (r)
 		return r == -ENOMEM ? r : -EPROTO;
-	return vfki_wire_negotiate_client(own, &server, 0, &user->agreed);
+	return vfki_wire_negotiate_client(own, &server, nfds, &user->agreed);
 }
 
-static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps)
+/* @twin is set to the second socket, or -1. @buf has twice @room. */
+static int converse(struct vfki_user *user, const struct vfki_wire_hello *own, uint8_t *buf,
+		    size_t room, int *twin)
+{
+	struct iovec out = { .iov_base = buf };
+	const struct iovec in = { .iov_base = buf + room, .iov_len = room };
+	struct vfki_request rq = {
+		.command = VFKI_WIRE_VERSION,
+		.out = &out,
+		.n_out = 1,
+		.in = &in,
+		.n_in = 1,
+		.in_fds = twin,
+		.max_in_fds = own->caps.twin_socket ? 1 : 0,
+	};
+	int r = vfki_enc_version(buf, room, own);
+
+	if (r < 0)
+		return r;
+	out.iov_len = (size_t)r;
+	r = vfki_conn_request(user->conn, &rq);
+	if (r == -EBUSY)
+		return vfki_err(-EBUSY, "version: the server has a client already");
+	return r ? r : receive_version(user, own, buf + room, rq.in_len, rq.n_in_fds);
+}
+
+static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps, int *twin)
 {
 	struct vfki_wire_hello own = {
 		.major = VFKI_WIRE_MAJOR,
@@ -57,19 +83,13 @@ static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps)
 	};
 	const size_t room = sizeof(struct vfki_wire_version) + VFKI_WIRE_MAX_VERSION;
 	uint8_t *buf = malloc(2 * room);
-	ssize_t r;
+	int r;
 
 	if (!buf)
 		return vfki_err(-ENOMEM, "version: no memory");
-	r = vfki_enc_version(buf, room, &own);
-	if (r > 0)
-		r = vfki_user_request(user, VFKI_WIRE_VERSION, buf, (size_t)r, buf + room, room);
-	if (r >= 0)
-		r = receive_version(user, &own, buf + room, (size_t)r);
-	else if (r == -EBUSY)
-		r = vfki_err(-EBUSY, "version: the server has a client already");
+	r = converse(user, &own, buf, room, twin);
 	free(buf);
-	return (int)r;
+	return r;
 }
 
 static size_t transfer(uint64_t a, uint64_t b)
@@ -126,6 +146,37 @@ static int get_timeout(const struct vfk_uri *uri, const struct vfk_open_opts *op
 	return r;
 }
 
+struct options {
+	uint32_t timeout_ms;
+	uint64_t hold_us;
+	bool twin;
+};
+
+static int get_switch(const struct vfk_uri *uri, const char *key, bool *on)
+{
+	const char *text = vfk_uri_get(uri, key);
+
+	if (text && strcmp(text, "on") && strcmp(text, "off"))
+		return vfki_err(-EINVAL, "%s=%s: on or off", key, text);
+	*on = text && !strcmp(text, "on");
+	return 0;
+}
+
+static int get_options(const struct vfk_uri *uri, const struct vfk_open_opts *opts,
+		       struct options *o)
+{
+	static const char *const keys[] = { "batch", "fd", "timeout", "twin", NULL };
+	int r = vfk_uri_only(uri, keys);
+
+	if (!r)
+		r = get_timeout(uri, opts, &o->timeout_ms);
+	if (!r)
+		r = get_number(uri, "batch", 0, MAX_HOLD_US, &o->hold_us);
+	if (!r)
+		r = get_switch(uri, "twin", &o->twin);
+	return r;
+}
+
 static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 		      const struct vfki_wire_caps *caps)
 {
@@ -149,36 +200,50 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 	return r;
 }
 
+/* The second socket and the thread for posted writes, as far as they were asked for and agreed on. */
+static int start_rest(struct vfki_user *user, const struct options *o, int twin)
+{
+	int r = vfki_user_posted_init(user, o->hold_us);
+
+	if (r || twin < 0) {
+		vfki_fd_close(twin);
+		return r;
+	}
+	r = vfki_user_twin_start(user, twin);
+	if (r)
+		vfki_user_posted_fini(user);
+	return r;
+}
+
 static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct vfk_open_opts *opts)
 {
-	static const char *const keys[] = { "batch", "fd", "timeout", NULL };
 	struct vfki_user *user = vfki_user_of(io);
+	struct options o = { .hold_us = 0 };
 	struct vfki_wire_caps caps;
-	uint64_t hold_us = 0;
-	int r = vfk_uri_only(uri, keys);
+	int twin = -1, r;
 
-	if (!r)
-		r = get_timeout(uri, opts, &user->timeout_ms);
-	if (!r)
-		r = get_number(uri, "batch", 0, MAX_HOLD_US, &hold_us);
+	r = get_options(uri, opts, &o);
+	user->timeout_ms = o.timeout_ms;
 	if (!r)
 		r = vfki_user_memory_init(&user->memory);
 	if (r)
 		return r;
-	vfki_wire_caps_own(&caps, VFKI_WIRE_DEFAULT_XFER, false);
+	vfki_wire_caps_own(&caps, VFKI_WIRE_DEFAULT_XFER, o.twin);
 	r = connect_to(user, uri, &caps);
 	if (r)
 		goto fini_memory;
-	r = negotiate(user, &caps);
+	r = negotiate(user, &caps, &twin);
 	if (r)
-		goto destroy_conn;
+		goto close_twin;
 	set_transfers(user);
-	r = vfki_user_posted_init(user, hold_us);
+	r = start_rest(user, &o, twin);
 	if (r)
 		goto destroy_conn;
 	io->dma = &vfki_user_dma_ops;
 	return 0;
 
+close_twin:
+	vfki_fd_close(twin);
 destroy_conn:
 	vfki_conn_destroy(user->conn);
 fini_memory:
@@ -197,6 +262,7 @@ static void user_close(struct vfk_io *io)
 	vfki_user_disarm_all(user);
 	vfki_user_unmap_all(user);
 	vfki_user_dirty_forget(user);
+	vfki_user_twin_end(user);
 	vfki_conn_destroy(user->conn);
 	vfki_user_memory_fini(&user->memory);
 }
@@ -220,7 +286,8 @@ const struct vfk_io_ops vfki_user_io_ops = {
 	.size = sizeof(struct vfk_io_ops),
 	.name = "vfio-user",
 	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; "
-		"timeout=MS (5000); batch=US (0): hold posted writes so long, to send them together",
+		"timeout=MS (5000); batch=US (0): hold posted writes so long, to send them together; "
+		"twin=on|off: the server's own requests on a second socket",
 	.instance_size = sizeof(struct vfki_user),
 	.open = user_open,
 	.close = user_close,
