@@ -52,6 +52,46 @@ static size_t chunk_of(const struct vfki_session *s, size_t len)
 	return len < max ? len : (size_t)max;
 }
 
+/*
+ * Finds out how wide the client's counts are, where nothing has told yet (dma_access.h). Wrong, it would put every
+ * byte four places beside where it belongs. Returns 0, and s->dma_form is known; a transport error.
+ */
+static int learn_form(struct vfki_session *s, uint64_t iova, size_t len)
+{
+	const struct vfki_wire_dma_access asked = {
+		.addr = iova,
+		.count = len < VFKI_WIRE_DMA_QUESTION ? len : VFKI_WIRE_DMA_QUESTION,
+	};
+	uint8_t request[sizeof(asked)], reply[VFKI_WIRE_DMA_FRONT + VFKI_WIRE_DMA_QUESTION];
+	const struct iovec out = {
+		request,
+		vfki_enc_dma_access(request, iova, asked.count + VFKI_WIRE_DMA_QUESTION_EXTRA)
+	};
+	const struct iovec in = { reply, sizeof(reply) };
+	struct vfki_request rq = { .command = VFKI_WIRE_DMA_READ,
+				   .timeout_ms = answer_ms(s),
+				   .out = &out,
+				   .n_out = 1,
+				   .in = &in,
+				   .n_in = 1 };
+	int ret;
+
+	if (atomic_load(&s->dma_form) != VFKI_WIRE_DMA_UNKNOWN)
+		return 0;
+	ret = vfki_conn_request(conn_of(s), &rq);
+	if (ret && (ret == -ETIMEDOUT || vfki_conn_ended(conn_of(s))))
+		return checked(s, ret);
+	if (!ret) {
+		ret = vfki_dec_dma_question_reply(reply, rq.in_len, &asked);
+		if (ret)
+			return checked(s, ret);
+		atomic_store(&s->dma_form, VFKI_WIRE_DMA_32);
+	} else {
+		atomic_store(&s->dma_form, VFKI_WIRE_DMA_64);
+	}
+	return 0;
+}
+
 /* @reply has room for the front and @len bytes. */
 static int read_chunk(struct vfki_session *s, uint64_t iova, void *buf, size_t len, void *reply)
 {
@@ -75,7 +115,14 @@ static int read_chunk(struct vfki_session *s, uint64_t iova, void *buf, size_t l
 	ret = vfki_dec_dma_read_reply(reply, rq.in_len, &asked, &form, &data);
 	if (ret < 0)
 		return checked(s, ret);
-	atomic_store(&s->dma_form, form);
+	if (form == VFKI_WIRE_DMA_UNKNOWN) {
+		ret = learn_form(s, iova, len);
+		if (ret)
+			return ret;
+		data = vfki_wire_dma_data(reply, atomic_load(&s->dma_form));
+	} else {
+		atomic_store(&s->dma_form, form);
+	}
 	memcpy(buf, data, len);
 	return 0;
 }
@@ -134,7 +181,7 @@ static int memory_write(void *ctx, uint64_t iova, const void *buf, size_t len)
 {
 	struct vfki_session *s = ctx;
 	size_t chunk;
-	int ret = 0;
+	int ret = learn_form(s, iova, len);
 
 	for (size_t done = 0; !ret && done < len; done += chunk) {
 		chunk = chunk_of(s, len - done);

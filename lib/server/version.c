@@ -9,6 +9,7 @@
 #include "handlers.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/wire/dma_access.h"
 #include <sys/socket.h>
 
 /* A socket for our commands; the client's end goes with the answer. */
@@ -64,6 +65,9 @@ static int settle(struct vfki_session *s, const struct vfki_command *cmd, struct
 	ret = vfki_wire_negotiate_server(&own, &client, &reply, &s->agreed);
 	if (ret)
 		return ret;
+	/* Both came later than the 32-bit counts of QEMU's client (dma_access.h), which knows neither. */
+	if (client.caps.keys & (VFKI_WIRE_KEY_VFIOKIT | VFKI_WIRE_KEY_TWIN_SOCKET))
+		atomic_store(&s->dma_form, VFKI_WIRE_DMA_64);
 	offer_twin(s, &reply.caps, a);
 	len = vfki_enc_version(s->buf, s->buf_size, &reply);
 	if (len < 0)

@@ -130,6 +130,21 @@ int vfki_dec_dma_read_reply(const void *payload, size_t len,
 	return (int)asked->count;
 }
 
+int vfki_dec_dma_question_reply(const void *payload, size_t len,
+				const struct vfki_wire_dma_access *asked)
+{
+	uint64_t addr;
+	uint32_t count32;
+
+	if (len != VFKI_WIRE_DMA_FRONT + asked->count)
+		return refuse("dma_read", len, asked);
+	memcpy(&addr, payload, sizeof(addr));
+	memcpy(&count32, (const uint8_t *)payload + sizeof(addr), sizeof(count32));
+	if (addr != asked->addr || count32 != asked->count)
+		return refuse("dma_read", len, asked);
+	return 0;
+}
+
 int vfki_dec_dma_write_reply(const void *payload, size_t len,
 			     const struct vfki_wire_dma_access *asked)
 {

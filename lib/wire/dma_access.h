@@ -5,9 +5,10 @@
  *
  * Specification: "VFIO_USER_DMA_READ", "VFIO_USER_DMA_WRITE". The count is 64 bits wide. QEMU's
  * client up to 10.2 has 32 bits there, so its data stands at 12 instead of 16, with four bytes of
- * nothing at the end; and it answers a DMA_WRITE with an empty payload. A server cannot ask which
- * of the two it talks to, but a DMA_READ reply tells, unless the data happens to look the same: see
- * enum vfki_wire_dma_form.
+ * nothing at the end; and it answers a DMA_WRITE with an empty payload. A DMA_READ reply tells which
+ * of the two a server talks to, unless the data happens to look the same. Then, and before the
+ * first DMA_WRITE, a question tells: a DMA_READ of 2^32 bytes more than a few. Who has 32 bits sees
+ * the few and answers them; for any other it is far beyond max_data_xfer_size, and refused.
  *
  * Threads: any; pure functions.
  */
@@ -20,7 +21,7 @@
 
 /* What a server knows of its client; kept with the connection, UNKNOWN at first. */
 enum vfki_wire_dma_form {
-	VFKI_WIRE_DMA_UNKNOWN, /* treated as the 64-bit form */
+	VFKI_WIRE_DMA_UNKNOWN, /* to be asked */
 	VFKI_WIRE_DMA_64,      /* as specified */
 	VFKI_WIRE_DMA_32,      /* the count is 32 bits, data at 12 */
 };
@@ -63,6 +64,23 @@ int vfki_dec_dma_write_request(const void *payload, size_t len, uint64_t max_xfe
 int vfki_dec_dma_read_reply(const void *payload, size_t len,
 			    const struct vfki_wire_dma_access *asked, enum vfki_wire_dma_form *form,
 			    const void **data);
+
+/* Bytes of a question for the form, and what is added to its count. */
+#define VFKI_WIRE_DMA_QUESTION	     8u
+#define VFKI_WIRE_DMA_QUESTION_EXTRA (1ull << 32)
+
+/*
+ * Server. A reply, not an error, to a question for @asked->count bytes at @asked->addr: 0, the form is
+ * VFKI_WIRE_DMA_32; or -EPROTO.
+ */
+int vfki_dec_dma_question_reply(const void *payload, size_t len,
+				const struct vfki_wire_dma_access *asked);
+
+/* Where a server's data is in a DMA_READ reply of @form. */
+static inline const void *vfki_wire_dma_data(const void *payload, enum vfki_wire_dma_form form)
+{
+	return (const uint8_t *)payload + (form == VFKI_WIRE_DMA_32 ? 12 : VFKI_WIRE_DMA_FRONT);
+}
 
 /* Server. Takes 16 bytes, 12 (a 32-bit count), or none. Returns 0; -EIO when short; -EPROTO. */
 int vfki_dec_dma_write_reply(const void *payload, size_t len,

@@ -153,6 +153,12 @@ def server_session():
     yield "dma-messages-old", READY, b"".join([
         transfer(UNSHARED, 0x40000, 64, 1), reply(e.DMA_READ, E.old_dma_access(UNSHARED, 64, bytes(64))),
         transfer(0x40000, UNSHARED, 32, 3), reply(e.DMA_WRITE)])
+    yield "dma-question", READY, b"".join([
+        transfer(0x40000, UNSHARED, 32, 3), reply(e.DMA_READ, errno=22), reply(e.DMA_WRITE, E.dma_access(UNSHARED, 32)),
+        transfer(0x40000, UNSHARED, 32, 3), reply(e.DMA_WRITE)])
+    yield "dma-question-old", READY, b"".join([
+        transfer(0x40000, UNSHARED, 32, 3), reply(e.DMA_READ, E.old_dma_access(UNSHARED, 8, bytes(8))),
+        reply(e.DMA_WRITE)])
     yield "dma-answered", READY, b"".join(
         transfer(*how) + bytes([S_ANSWER, 0]) for how in (
             (UNSHARED, 0x40000, 4096, 1), (0x40000, UNSHARED, 4096, 7), (UNSHARED, 0x40000, 8, 1)))

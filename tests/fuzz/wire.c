@@ -263,6 +263,8 @@ static void in_dma_access(const void *p, size_t len, uint8_t extra)
 	if (n > 0)
 		memcpy(bytes, data, (size_t)n);
 	REQUIRE(vfki_dec_dma_write_reply(p, len, &asked) <= 0);
+	if (!vfki_dec_dma_question_reply(p, len, &asked))
+		memcpy(bytes, vfki_wire_dma_data(p, VFKI_WIRE_DMA_32), asked.count);
 }
 
 static void in_dma_map(const void *p, size_t len, uint8_t extra)

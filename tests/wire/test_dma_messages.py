@@ -17,6 +17,15 @@ BASE, PAGES = 0x200000, 4
 FRONT = struct.Struct("=QQ")  # address, count
 
 
+def is_question(message):
+    """The server wants to know how wide the client's counts are: it asks for more than 2^32 bytes."""
+    return message.command == DMA_READ and FRONT.unpack(message.payload)[1] > 1 << 32
+
+
+def refuse(session, message, error=errno.EINVAL):
+    session.raw(pack(message.command, b"", REPLY | ERROR, message.id, error=error))
+
+
 class Memory:
     """The client's, at BASE."""
 
@@ -27,6 +36,9 @@ class Memory:
     def answer(self, session, message):
         """One DMA_READ or DMA_WRITE, as the specification says."""
         assert message.flags & 0xf == 0 and not message.fds
+        if is_question(message):
+            refuse(session, message)
+            return
         addr, count = FRONT.unpack(message.payload[:16])
         at = addr - BASE
         assert 0 <= at <= len(self.data) - count and count > 0
@@ -75,6 +87,9 @@ def first_request(session, direction=TO_BUFFER, iova=BASE, count=PAGE):
     edu.prepare(session, direction, iova, count)
     id = edu.start(session, direction)
     message = session.receive()
+    if direction == TO_MEMORY and is_question(message):
+        refuse(session, message)
+        message = session.receive()
     assert message.command == (DMA_READ if direction == TO_BUFFER else DMA_WRITE)
     assert message.flags & 0xf == 0
     return id, message
@@ -167,6 +182,70 @@ def test_the_older_form_of_qemu(mapped):
 
 
 # ---- commands meanwhile ----
+
+class OldMemory(Memory):
+    """QEMU's client up to 10.2: counts of 32 bits, data at 12, four bytes of nothing at the end."""
+
+    def answer(self, session, message):
+        addr, count = struct.unpack("=QI", message.payload[:12])
+        at = addr - BASE
+        self.requests.append((message.command, addr, count))
+        if message.command == DMA_READ:
+            reply = struct.pack("=QI", addr, count) + bytes(self.data[at:at + count]) + bytes(4)
+        else:
+            assert len(message.payload) == 16 + count
+            self.data[at:at + count] = message.payload[12:12 + count]
+            reply = b""
+        session.raw(pack(message.command, reply, REPLY, message.id))
+
+
+@pytest.mark.parametrize("kind", (Memory, OldMemory))
+def test_either_form_from_the_first_write_on(mapped, kind):
+    """No DMA_READ has told yet, nor would one of zeros: the server asks, once."""
+    memory = kind()
+    memory.data[:] = bytes(len(memory.data))
+    for n in range(3):
+        assert memory.copy(mapped, TO_MEMORY, BASE + n * PAGE, 64) == 0
+    assert memory.data[:64] == memory.data[PAGE:PAGE + 64] == memory.data[2 * PAGE:2 * PAGE + 64]
+    memory.data[PAGE:2 * PAGE] = bytes((n * 3 + 1) & 0xff for n in range(PAGE))
+    assert memory.copy(mapped, TO_BUFFER, BASE + PAGE) == 0
+    assert memory.copy(mapped, TO_MEMORY, BASE + 3 * PAGE) == 0
+    assert memory.data[3 * PAGE:] == memory.data[PAGE:2 * PAGE]
+
+
+@pytest.mark.parametrize("kind", (Memory, OldMemory))
+@pytest.mark.parametrize("data", (bytes(4) + b"abcdefgh" + bytes(4), bytes(8) + b"abcd" + bytes(4), bytes(16), b"abcd" * 4))
+def test_either_form_of_data_that_looks_like_the_other(mapped, kind, data):
+    memory = kind()
+    memory.data[:16] = data
+    assert memory.copy(mapped, TO_BUFFER, BASE, 16) == 0
+    memory.data[PAGE:PAGE + 16] = b"?" * 16
+    assert memory.copy(mapped, TO_MEMORY, BASE + PAGE, 16) == 0
+    assert bytes(memory.data[PAGE:PAGE + 16]) == data
+
+
+@pytest.mark.parametrize("answer", (b"", bytes(24), FRONT.pack(BASE, 8) + bytes(9), FRONT.pack(BASE + 1, 8) + bytes(8)))
+def test_an_answer_to_the_question_that_cannot_be(server, mapped, answer):
+    edu.prepare(mapped, TO_MEMORY, BASE)
+    edu.start(mapped, TO_MEMORY)
+    message = mapped.receive()
+    assert is_question(message)
+    mapped.raw(pack(message.command, answer, REPLY, message.id))
+    mapped.ends()
+
+
+def test_not_asked_who_says_enough(server):
+    """Our own clients, and those with a twin socket, are none of the old ones."""
+    session = server.client(caps=dict(CAPS, vfiokit={}))
+    session.map(BASE, PAGES * PAGE)
+    memory = Memory()
+    edu.prepare(session, TO_MEMORY, BASE)
+    id = edu.start(session, TO_MEMORY)
+    message = session.receive()
+    assert message.command == DMA_WRITE
+    memory.answer(session, message)
+    assert memory.finish(session, id) == 0
+
 
 def test_commands_meanwhile_wait_their_turn(mapped):
     """Nothing is done or answered before the access that is under way; then all, in order."""
