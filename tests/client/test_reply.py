@@ -83,7 +83,7 @@ def trickle(peer, message):
 def beyond(peer, message):
     """More than any such reply has, and than comes; no need to wait for it."""
     payload = reply_of(peer, message)
-    more = 1 << 20 if message.command in (VERSION, GET_INFO) else 64
+    more = 1 << 20 if message.command in (VERSION, GET_INFO, GET_REGION_INFO) else 64
     peer.respond(message, payload, size=HEADER.size + len(payload) + more)
 
 
@@ -99,7 +99,8 @@ BAD = {
     "an unknown command": lambda peer, message: peer.respond(message, reply_of(peer, message), command=99),
     "unasked": unasked,
     "longer by one": lambda peer, message: peer.respond(message, {
-        VERSION: bytes(5), GET_INFO: reply_of(peer, message) + bytes(64)}.get(
+        VERSION: bytes(5), GET_INFO: reply_of(peer, message) + bytes(64),
+        GET_REGION_INFO: reply_of(peer, message) + bytes(1 << 16)}.get(
         message.command, reply_of(peer, message) + b"\0")),
     "longer by a megabyte": lambda peer, message: peer.respond(message, reply_of(peer, message) + bytes(1 << 20)),
     "size 0": lambda peer, message: peer.respond(message, reply_of(peer, message), size=0),

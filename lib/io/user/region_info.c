@@ -14,6 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * The whole is asked for whatever the caller has room for: only the capabilities and the descriptors together tell whether
+ * the region can be mapped, and the flags must be the same each time.
+ */
+#define ROOM VFKI_WIRE_MAX_INFO
+
 static int dup_all(const struct vfki_wire_region_maps *maps, const int *received,
 		   struct vfk_region_fds *fds)
 {
@@ -52,14 +58,14 @@ static int hand_out(const struct vfki_wire_region_maps *maps, const int *receive
 	return 0;
 }
 
-/* @reply is a buffer of @cap bytes. */
+/* @reply is a buffer of ROOM bytes, @info one of @cap. */
 static int ask(struct vfki_user *user, struct vfio_region_info *info, struct vfk_region_fds *fds,
 	       void *reply, size_t cap)
 {
 	uint8_t request[sizeof(*info)];
 	int received[VFKI_WIRE_MAX_FDS];
 	const struct iovec out = { .iov_base = request, .iov_len = sizeof(request) };
-	const struct iovec in = { .iov_base = reply, .iov_len = cap };
+	const struct iovec in = { .iov_base = reply, .iov_len = ROOM };
 	struct vfki_request rq = {
 		.command = VFKI_WIRE_DEVICE_GET_REGION_INFO,
 		.out = &out,
@@ -72,7 +78,7 @@ static int ask(struct vfki_user *user, struct vfio_region_info *info, struct vfk
 	struct vfki_wire_region_maps maps;
 	int r;
 
-	vfki_enc_region_info_request(request, info->index, (uint32_t)cap);
+	vfki_enc_region_info_request(request, info->index, ROOM);
 	r = vfki_user_ask(user, &rq);
 	if (r)
 		return r;
@@ -88,7 +94,7 @@ int vfki_user_get_region_info(struct vfk_io *io, struct vfio_region_info *info,
 			      struct vfk_region_fds *fds)
 {
 	size_t cap = info->argsz < VFKI_WIRE_MAX_INFO ? info->argsz : VFKI_WIRE_MAX_INFO;
-	void *reply = malloc(cap);
+	void *reply = malloc(ROOM);
 	int r;
 
 	if (!reply)
