@@ -179,6 +179,20 @@ static long write_wide(uint64_t off, uint64_t value)
 	return vfk_region_put(dev, 0, off, 8, value);
 }
 
+/* The byte at @off of a region, by mapping its page. */
+static long peek_mapped(uint64_t region, uint64_t off)
+{
+	void *addr;
+	long ret = vfk_region_map(dev, (uint32_t)region, off & ~(uint64_t)(PAGE - 1), PAGE,
+				  PROT_READ, &addr);
+
+	if (ret)
+		return ret;
+	ret = ((const uint8_t *)addr)[off % PAGE];
+	vfk_region_unmap(dev, addr);
+	return ret;
+}
+
 /* ---- the device ---- */
 
 static long mig_read(uint64_t len, uint64_t b)
@@ -360,6 +374,7 @@ static const struct step steps[] = {
 	{ "migwrite", mig_write },
 	{ "mapprivate", map_private },
 	{ "peek", peek },
+	{ "peekmapped", peek_mapped },
 	{ "config", write_config },
 	{ "wide", write_wide },
 	{ "iofds", get_io_fds },

@@ -19,21 +19,6 @@ static int get_device_info(struct vfk_io *io, struct vfio_device_info *info)
 	return 0;
 }
 
-static int get_region_info(struct vfk_io *io, struct vfio_region_info *info,
-			   struct vfk_region_fds *fds)
-{
-	(void)io;
-	info->argsz = sizeof(*info);
-	info->flags = 0;
-	info->cap_offset = 0;
-	info->size = info->index == 0 ? RICH_REGISTERS : info->index == 7 ? 256 : 0;
-	if (info->size)
-		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	if (fds)
-		fds->count = 0;
-	return 0;
-}
-
 static uint32_t get(struct rich *r, uint64_t off)
 {
 	switch (off) {
@@ -127,6 +112,7 @@ void rich_init(struct rich *r)
 	for (size_t i = 0; i < RICH_VECTORS; i++)
 		r->armed[i] = r->unmasked[i] = -1;
 	reset(&r->io);
+	rich_make_files(r);
 	vfk_io_init(&r->io, &rich_ops, "rich");
 }
 
@@ -137,7 +123,7 @@ const struct vfk_io_ops rich_ops = {
 	.instance_size = sizeof(struct rich),
 	.close = rich_close,
 	.get_device_info = get_device_info,
-	.get_region_info = get_region_info,
+	.get_region_info = rich_get_region_info,
 	.get_irq_info = rich_get_irq_info,
 	.set_irqs = rich_set_irqs,
 	.region_read = region_read,

@@ -50,6 +50,7 @@ struct rich {
 	int intx;
 	int armed[RICH_VECTORS];    /* duplicates; -1 */
 	int unmasked[RICH_VECTORS]; /* the same */
+	int files[2];
 };
 
 extern const struct vfk_io_ops rich_ops;
@@ -61,6 +62,11 @@ void rich_init(struct rich *r);
 ssize_t rich_mig_read(struct vfk_io *io, void *buf, size_t len);
 ssize_t rich_mig_write(struct vfk_io *io, const void *buf, size_t len);
 int rich_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
+
+/* region.c */
+int rich_make_files(struct rich *r);
+int rich_get_region_info(struct vfk_io *io, struct vfio_region_info *info,
+			 struct vfk_region_fds *fds);
 
 /* io_fds.c */
 int rich_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds, size_t max,
