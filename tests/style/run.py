@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import calls      # noqa: E402  (needs the path above)
 import layout     # noqa: E402
 import prefixes   # noqa: E402
+import protocol   # noqa: E402
 import rooms      # noqa: E402
 import size       # noqa: E402
 import source     # noqa: E402
@@ -25,6 +26,7 @@ def checks(root):
     """(name, check, bad samples, good samples, needed tool)"""
     yield "includes follow the rooms", rooms.check, rooms.BAD, rooms.GOOD, None
     yield "files and functions are short", size.check, size.BAD, size.GOOD, None
+    yield "the protocol's table names tests that are there", protocol.check, protocol.BAD, protocol.GOOD, None
     yield "the library makes no banned call", calls.check, calls.BAD, calls.GOOD, None
     for name, check in (("no unfinished marks", text.marks), ("no paths of one machine", text.places),
                         ("names say what is inside", text.names), ("licence lines", text.spdx),
