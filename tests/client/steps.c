@@ -38,12 +38,12 @@ struct step {
 
 static long eventfds(uint32_t action, uint64_t start, uint64_t count, bool take)
 {
-	static struct {
+	static union {
 		struct vfio_irq_set set;
-		int32_t fds[VECTORS];
+		uint8_t room[sizeof(struct vfio_irq_set) + VECTORS * sizeof(int32_t)];
 	} all;
 
-	all.set.argsz = (uint32_t)(sizeof(all.set) + count * sizeof(all.fds[0]));
+	all.set.argsz = (uint32_t)(sizeof(all.set) + count * sizeof(int32_t));
 	all.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | action;
 	all.set.index = IRQ;
 	all.set.start = (uint32_t)start;
@@ -51,7 +51,7 @@ static long eventfds(uint32_t action, uint64_t start, uint64_t count, bool take)
 	for (uint64_t i = 0; i < count && i < VECTORS; i++) {
 		int32_t fd = take ? -1 : events[(start + i) % VECTORS];
 
-		memcpy(all.set.data + i * sizeof(fd), &fd, sizeof(fd));
+		memcpy(all.room + sizeof(all.set) + i * sizeof(fd), &fd, sizeof(fd));
 	}
 	return vfk_device_set_irqs(dev, &all.set);
 }
