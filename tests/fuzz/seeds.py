@@ -50,6 +50,7 @@ def region_chain(flags=15):
 def wire():
     sub = {"offset": 16, "size": 4, "fd_index": 1, "datamatch": 5}
     yield "version", W_VERSION, 1, E.version(caps=CAPS)
+    yield "version-many-fds", W_VERSION, 1, E.version(caps={"max_msg_fds": 800})
     yield "version-bare", W_VERSION, 0, E.version()
     yield "version-empty", W_VERSION, 0, E.version(raw=b'{"capabilities":{}}\0')
     yield "device-info", W_DEVICE_INFO, 0, E.device_info(16, 3, 9, 5)

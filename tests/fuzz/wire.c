@@ -65,13 +65,13 @@ static void in_version(const void *p, size_t len, uint8_t extra)
 
 	if (vfki_dec_version(p, len, &hello))
 		return;
-	REQUIRE(hello.caps.max_msg_fds <= VFKI_WIRE_MAX_FDS);
+	REQUIRE(hello.caps.max_msg_fds <= VFKI_WIRE_SCM_MAX_FDS);
 	REQUIRE(hello.caps.max_data_xfer_size <= VFKI_WIRE_MAX_XFER);
 	REQUIRE(hello.caps.max_dma_maps <= VFKI_WIRE_MAX_DMA_MAPS);
 	say_again(&hello);
 	vfki_wire_caps_own(&own.caps, MAX_XFER, extra & 1);
 	if (!vfki_wire_negotiate_server(&own.caps, &hello, &reply, &agreed)) {
-		REQUIRE(agreed.recv_xfer <= MAX_XFER && agreed.send_fds <= VFKI_WIRE_MAX_FDS);
+		REQUIRE(agreed.recv_xfer <= MAX_XFER && agreed.send_fds <= VFKI_WIRE_SCM_MAX_FDS);
 		say_again(&reply);
 	}
 	if (!vfki_wire_negotiate_client(&own, &hello, extra % 4, &agreed))
