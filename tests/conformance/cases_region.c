@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cases_region.c - reading and writing regions: bounds, widths, permissions. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "case.h"
 #include "engine.h"
@@ -215,6 +217,33 @@ static void region_write_multi(struct t *t)
 	CHECK_OK(t, vfk_region_write_multi(t->dev, w, 0));
 }
 
+/* Whatever doorbells a region has are parts of it, and files of their own; a device may have nothing of the kind. */
+static void region_doorbells(struct t *t)
+{
+	static struct vfk_region_io_fd fds[VFK_REGION_MAX_IO_FDS];
+	uint32_t regions = vfk_device_num_regions(t->dev);
+	size_t count = 0;
+	int ret;
+
+	for (uint32_t i = 0; i < regions; i++) {
+		ret = vfk_region_get_io_fds(t->dev, i, fds, VFK_REGION_MAX_IO_FDS, &count);
+		if (ret == -ENOTSUP)
+			continue;
+		CHECK_OK(t, ret);
+		CHECK(t, count <= VFK_REGION_MAX_IO_FDS);
+		for (size_t n = 0; n < count; n++) {
+			CHECK(t, fds[n].offset < case_region(t, i)->size);
+			CHECK(t, fcntl(fds[n].fd, F_GETFD) & FD_CLOEXEC);
+			close(fds[n].fd);
+			if (fds[n].shadow_fd >= 0)
+				close(fds[n].shadow_fd);
+		}
+		CHECK_OK(t, vfk_region_get_io_fds(t->dev, i, NULL, 0, &count));
+	}
+	ret = vfk_region_get_io_fds(t->dev, regions, fds, VFK_REGION_MAX_IO_FDS, &count);
+	CHECK(t, ret == -EINVAL || ret == -ENOTSUP);
+}
+
 const struct vfk_case vfk_cases_region[] = {
 	{ "region_index_at_count", region_index_at_count },
 	{ "region_unused_index", region_unused_index },
@@ -230,5 +259,6 @@ const struct vfk_case vfk_cases_region[] = {
 	{ "region_posted_write", region_posted_write },
 	{ "region_bad_write_flags", region_bad_write_flags },
 	{ "region_write_multi", region_write_multi },
+	{ "region_doorbells", region_doorbells },
 	{ NULL, NULL },
 };
