@@ -289,14 +289,17 @@ static void mask_holds(struct t *t, const struct engine *e, struct vfk_pci *pci,
 static void pci_irq_mask_holds(struct t *t)
 {
 	const struct engine *e = engine_find(t);
+	struct engine_run run;
 	struct vfk_pci *pci = open_pci(t);
 
 	need_some(t);
+	run = engine_begin(t, e, NULL);
 	for (uint32_t index = INTX; index <= MSIX; index++) {
 		if (count_of(t, index))
 			mask_holds(t, e, pci, index);
 	}
 	vfk_pci_close(pci);
+	engine_end(t, &run);
 }
 
 /* ---- INTx ---- */
@@ -304,11 +307,13 @@ static void pci_irq_mask_holds(struct t *t)
 static void pci_irq_intx_loop(struct t *t)
 {
 	const struct engine *e = engine_find(t);
+	struct engine_run run;
 	struct vfk_pci *pci = open_pci(t);
 	int fd;
 
 	if (!count_of(t, INTX))
 		case_skip("no INTx");
+	run = engine_begin(t, e, NULL);
 	fd = enable_idle(t, e, pci, INTX);
 	e->raise(t);
 	case_wait(t, fd);
@@ -319,17 +324,20 @@ static void pci_irq_intx_loop(struct t *t)
 	CHECK_OK(t, vfk_pci_irq_unmask(pci, 0));
 	case_quiet(t, fd);
 	vfk_pci_close(pci);
+	engine_end(t, &run);
 }
 
 static void pci_irq_intx_resample(struct t *t)
 {
 	const struct engine *e = engine_find(t);
+	struct engine_run run;
 	struct vfk_pci *pci = open_pci(t);
 	int fd, resample = case_eventfd(t), ret;
 	uint64_t one = 1;
 
 	if (!count_of(t, INTX))
 		case_skip("no INTx");
+	run = engine_begin(t, e, NULL);
 	fd = enable_idle(t, e, pci, INTX);
 	ret = vfk_pci_irq_set_resample_fd(pci, resample);
 	if (ret == -ENOTSUP)
@@ -346,6 +354,7 @@ static void pci_irq_intx_resample(struct t *t)
 	CHECK_OK(t, vfk_pci_irq_disable(pci));
 	CHECK_EQ(t, vfk_pci_irq_set_resample_fd(pci, resample), -EINVAL);
 	vfk_pci_close(pci);
+	engine_end(t, &run);
 	close(resample);
 }
 
