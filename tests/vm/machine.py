@@ -70,8 +70,8 @@ class Machine:
 
     Set before start(): memory (MiB), iommu (one in the guest, Intel's), shared_memory (a memfd, which a
     vfio-user server can map), share_root, devices (QEMU's -device, in order), drives (QEMU's -drive),
-    parameters (the kernel's), by_hand (the console is this process's own). What the guest's results ask
-    for with "@monitor COMMAND NAME=VALUE..." is done to the machine by QEMU's monitor.
+    parameters (the kernel's), served (by name the URIs of devices that servers must have before it
+    starts), by_hand (the console is this process's own). What the guest's results ask for with "@monitor COMMAND NAME=VALUE..." is done to the machine by QEMU's monitor.
     """
 
     def __init__(self, folder, kernel, qemu):
@@ -85,6 +85,7 @@ class Machine:
         self.devices = []
         self.drives = []
         self.parameters = []
+        self.served = {}
         self.by_hand = False
         self._process = None
         self._monitor = None

@@ -8,6 +8,7 @@ on the root bus has none at all: that one is called "lone".
 """
 
 import hashlib
+import json
 import os
 
 from machine import Machine
@@ -64,6 +65,15 @@ class Builder:
         bus = self.port("nvme,serial=mixed,addr=0.0,multifunction=on", "edu,addr=0.1")
         self.tell("mixed", f"{bus}:00.0")
         self.tell("mixed2", f"{bus}:00.1")
+
+    def serve(self, name, uri):
+        """A device of a server on this machine, which QEMU is a client of."""
+        self.machine.served[name] = uri
+        bus = self.port()
+        self.machine.devices.append(json.dumps({
+            "driver": "vfio-user-pci", "bus": f"port{self._ports}", "id": name,
+            "socket": {"type": "unix", "path": self.machine.path(f"{name}.sock")}}))
+        self.tell(name, f"{bus}:00.0")
 
     def nvme(self):
         image = self.machine.path("nvme.img")
@@ -138,8 +148,28 @@ def stock(machine):
     builder.nvme()
 
 
+# What QEMU and its guest can have of it. QEMU arms the vectors of MSI from the first on, 16 with a message, and none can
+# be added to those that are armed; the guest's processor has some 200 vectors for all of its devices.
+SERVED = "model:testdev,msi=16,msix=64"
+
+
+def client(machine):
+    """QEMU shows the guest a device of ours, which the guest gives to a program of its own."""
+    machine.iommu = True
+    machine.memory = 512
+    machine.shared_memory = True
+    Builder(machine).serve("testdev", SERVED)
+
+
+def client_without_iommu(machine):
+    machine.memory = 256
+    machine.shared_memory = True
+    Builder(machine).serve("testdev", SERVED)
+    machine.parameters.append("vfio.enable_unsafe_noiommu_mode=1")
+
+
 MACHINES = {"iommu": with_iommu, "cards": cards, "noiommu": without_iommu, "broker": broker,
-            "stock": stock}
+            "client": client, "client-noiommu": client_without_iommu, "stock": stock}
 
 
 def make(name, folder, kernel, qemu):
