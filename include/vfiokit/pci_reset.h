@@ -14,7 +14,8 @@
  *	4. Config space is waited for, 1 s at most (PCIe 6.0 section 6.6.1). Saved registers are written where they differ
  *	   now, the command register last. Interrupts are armed and masked as before.
  *
- * Step 4 is done, as far as can be, after a failure of any other, too. From 2 to 4 typed register access (pci_bar.h)
+ * Step 4 is done, as far as can be, after a failure of any other, too; messages of a device that was not reset may have
+ * been lost then, so each armed vector of MSI or MSI-X is signalled once. From 2 to 4 typed register access (pci_bar.h)
  * does not use mappings; a mapping of the program's own must not be touched: on kernel devices that is SIGBUS.
  *
  * Interrupts are those of pci_irq.h. What was armed past it, by vfk_irq_set_eventfds(), stays armed as far as the device

@@ -82,6 +82,8 @@ int vfki_pci_vectors_arm_most(struct vfk_pci *pci, struct vfki_pci_vectors *v, u
 int vfki_pci_irqs_rearm(struct vfk_pci *pci);
 /* The same after a failure, whose text stays; with an addition if this fails too, and then it is quiesced. */
 void vfki_pci_irqs_come_back(struct vfk_pci *pci);
+/* They were off, and messages may have come that nobody received: a signal for each vector. A level is still there. */
+void vfki_pci_irqs_bridge_gap(struct vfk_pci *pci);
 /* Signals a vector, now or when it is unmasked. */
 void vfki_pci_vector_owe(struct vfk_pci *pci, struct vfki_pci_vector *vec);
 

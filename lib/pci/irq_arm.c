@@ -167,8 +167,7 @@ void vfki_pci_vector_owe(struct vfk_pci *pci, struct vfki_pci_vector *vec)
 		(void)vfki_signaller_signal(pci->irqs.signaller, vec->fd);
 }
 
-/* Messages may have come while nobody received them; a level is still there. */
-static void bridge_gap(struct vfk_pci *pci)
+void vfki_pci_irqs_bridge_gap(struct vfk_pci *pci)
 {
 	struct vfki_pci_vectors *v = &pci->irqs.now;
 
@@ -185,7 +184,7 @@ int vfki_pci_irqs_rearm(struct vfk_pci *pci)
 	int ret = bring_back(pci);
 
 	if (!ret)
-		bridge_gap(pci);
+		vfki_pci_irqs_bridge_gap(pci);
 	return ret;
 }
 

@@ -64,6 +64,7 @@ static void add_failure(struct vfk_pci *pci, char *text, size_t size, int ret)
 int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int why)
 {
 	char text[VFKI_ERROR_SIZE] = "";
+	bool quiet = pci->irqs.quiesced;
 	int registers, irqs;
 
 	if (why < 0)
@@ -76,6 +77,9 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 	add_failure(pci, text, sizeof(text), irqs);
 	vfki_pci_power_note(pci);
 	vfki_pci_bars_release(pci);
+	/* of a device that was not reset its driver waits for what came meanwhile */
+	if (why < 0 && quiet && !irqs)
+		vfki_pci_irqs_bridge_gap(pci);
 	if (*text)
 		vfki_err(why, "%s", text);
 	return registers ? registers : irqs;

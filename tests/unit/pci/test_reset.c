@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -358,6 +359,39 @@ static void test_interrupts(void **state)
 	as_before();
 }
 
+static uint64_t signals(uint32_t vector)
+{
+	uint64_t n = 0;
+	int fd = vfk_pci_irq_fd(pci, vector);
+
+	assert_true(fd >= 0);
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+/* A message that came while they were off is told of, unless the reset has made it void. */
+static void test_interrupts_of_a_failed_reset(void **state)
+{
+	(void)state;
+	arm_two();
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+	assert_int_equal(signals(0), 0);
+	/* the reset fails */
+	assert_int_equal(vfk_pci_irq_mask(pci, 1), 0);
+	reset_result = -EIO;
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EIO);
+	assert_int_equal(signals(0), 1);
+	assert_int_equal(signals(1), 0);
+	assert_int_equal(vfk_pci_irq_unmask(pci, 1), 0);
+	assert_int_equal(signals(1), 1);
+	/* stopping fails, after they were off and before */
+	pp_fail(&p, PP_WRITE, 0, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
+	assert_int_equal(signals(0), 1);
+	pp_fail(&p, PP_SET_IRQS, 0, 1, -EFAULT);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EFAULT);
+	assert_int_equal(signals(0), 0);
+}
+
 static void test_interrupts_cannot_be_stopped(void **state)
 {
 	(void)state;
@@ -613,6 +647,7 @@ int main(void)
 		TEST(test_mapped_access_is_held),
 		TEST(test_held_until_d0),
 		TEST(test_interrupts),
+		TEST(test_interrupts_of_a_failed_reset),
 		TEST(test_interrupts_cannot_be_stopped),
 		TEST(test_interrupts_are_not_restored),
 		TEST(test_order),
