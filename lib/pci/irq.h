@@ -76,6 +76,11 @@ int vfki_pci_descriptors_short(struct vfk_pci *pci, uint32_t vectors);
 /* Arms the vectors of @v from @start on with what the device is to have for them. */
 int vfki_pci_vectors_put(struct vfk_pci *pci, struct vfki_pci_vectors *v, uint32_t start,
 			 uint32_t count);
+/*
+ * After the device refused another eventfd for a vector that is armed: the one that is remembered, again. Linux lets go
+ * of a vector's eventfd before it takes the next. The text of the refusal stays; with an addition if this fails too.
+ */
+void vfki_pci_vector_again(struct vfk_pci *pci, uint32_t vector);
 /* Enables as many of @v's vectors as can be had, never fewer than @min, and forgets the others. */
 int vfki_pci_vectors_arm_most(struct vfk_pci *pci, struct vfki_pci_vectors *v, uint32_t min);
 /* Everything was off in the device: armed and masked again as remembered, or all off. */

@@ -57,6 +57,22 @@ int vfki_pci_vectors_put(struct vfk_pci *pci, struct vfki_pci_vectors *v, uint32
 	return ret > 0 ? too_many(pci, v, (uint32_t)ret, start + count) : ret;
 }
 
+void vfki_pci_vector_again(struct vfk_pci *pci, uint32_t vector)
+{
+	struct vfki_pci_vectors *v = &pci->irqs.now;
+	char before[VFKI_ERROR_SIZE], why[VFKI_ERROR_SIZE];
+
+	snprintf(before, sizeof(before), "%s", vfk_error());
+	if (vfki_pci_vectors_put(pci, v, vector, 1) < 0) {
+		snprintf(why, sizeof(why), "%s", vfk_error());
+		vfki_err(0, "%s; and the vector may have lost its eventfd: %s", before, why);
+		return;
+	}
+	if (v->forgets)
+		vfki_pci_vector_owe(pci, &v->vector[vector]);
+	vfki_err(0, "%s", before);
+}
+
 /* The next number to ask for after @ret; 0: none. */
 static uint32_t next_number(uint32_t n, uint32_t min, int ret)
 {

@@ -85,6 +85,8 @@ static int set_fd(struct vfk_pci *pci, uint32_t vector, int fd)
 	ret = put(pci, vector, &b);
 	if (ret < 0) {
 		undo(v, vector, &b);
+		if (b.fd >= 0 && !pci->irqs.quiesced)
+			vfki_pci_vector_again(pci, vector);
 		vfki_fd_close(mine);
 		return ret;
 	}

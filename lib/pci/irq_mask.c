@@ -60,8 +60,10 @@ static int exchange(struct vfk_pci *pci, uint32_t vector, bool masked)
 	/* one that is not armed is not in the device */
 	if (!pci->irqs.quiesced && vec->fd >= 0)
 		ret = vfki_pci_vectors_put(pci, v, vector, 1);
-	if (ret < 0)
+	if (ret < 0) {
 		vec->masked = !masked;
+		vfki_pci_vector_again(pci, vector);
+	}
 	return ret;
 }
 

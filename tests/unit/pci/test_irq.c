@@ -90,6 +90,29 @@ static void arrives(uint32_t index, uint32_t vector)
 	assert_int_equal(count_of(fd), 1);
 }
 
+/* As Linux has it: a vector's eventfd is gone before the next is looked at. */
+static int (*plain_set_irqs)(struct vfk_io *, const struct vfio_irq_set *);
+static unsigned int refusals;
+
+static int let_go_and_refuse(struct vfk_io *io, const struct vfio_irq_set *set)
+{
+	struct {
+		struct vfio_irq_set head;
+		int32_t fd;
+	} none = { { .argsz = sizeof(none),
+		     .flags = set->flags,
+		     .index = set->index,
+		     .start = set->start,
+		     .count = 1 },
+		   -1 };
+
+	if (!refusals || set->count != 1)
+		return plain_set_irqs(io, set);
+	refusals--;
+	assert_int_equal(plain_set_irqs(io, &none.head), 0);
+	return -ENOMEM;
+}
+
 static void test_enable(void **state)
 {
 	(void)state;
@@ -402,6 +425,64 @@ static void test_too_few_descriptors(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void refuse(unsigned int n)
+{
+	refusals = n;
+	p.ops.set_irqs = let_go_and_refuse;
+}
+
+/* What the device let go of it gets back. */
+static void test_exchange_refused(void **state)
+{
+	int fd = event(), other = event();
+
+	(void)state;
+	plain_set_irqs = p.ops.set_irqs;
+	refuse(0);
+	pci = pp_open(&p);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSIX, 1, 1, &fd), 1);
+	refuse(1);
+	assert_int_equal(vfk_pci_irq_set_fd(pci, 0, other), -ENOMEM);
+	assert_non_null(strstr(vfk_error(), "Cannot allocate memory"));
+	arrives(MSIX, 0);
+	assert_int_equal(count_of(other), 0);
+	assert_int_equal(vfk_pci_irq_set_fd(pci, 0, fd), 0);
+	/* masks are exchanges as well */
+	refuse(1);
+	assert_int_equal(vfk_pci_irq_mask(pci, 0), -ENOMEM);
+	arrives(MSIX, 0);
+	assert_int_equal(vfk_pci_irq_mask(pci, 0), 0);
+	refuse(1);
+	assert_int_equal(vfk_pci_irq_unmask(pci, 0), -ENOMEM);
+	assert_true(pp_signal(&p, MSIX, 0));
+	assert_int_equal(count_of(fd), 0);
+	assert_int_equal(vfk_pci_irq_unmask(pci, 0), 0);
+	assert_int_equal(count_of(fd), 1);
+	/* a function without mask bits may have sent one meanwhile */
+	pp_set16(&p, 0x42, 0);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSI, 1, 1, &fd), 1);
+	refuse(1);
+	assert_int_equal(vfk_pci_irq_set_fd(pci, 0, other), -ENOMEM);
+	assert_int_equal(count_of(fd), 1);
+	close(fd);
+	close(other);
+}
+
+static void test_exchange_refused_for_good(void **state)
+{
+	int other = event();
+
+	(void)state;
+	plain_set_irqs = p.ops.set_irqs;
+	refuse(0);
+	pci = pp_open(&p);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSIX, 1, 1, NULL), 1);
+	refuse(2);
+	assert_int_equal(vfk_pci_irq_set_fd(pci, 0, other), -ENOMEM);
+	assert_non_null(strstr(vfk_error(), "; and the vector may have lost its eventfd: "));
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +498,8 @@ int main(void)
 		TEST(test_switch_fails),
 		TEST(test_switch_fails_for_good),
 		TEST(test_no_vector),
+		TEST(test_exchange_refused),
+		TEST(test_exchange_refused_for_good),
 		TEST(test_notifiers),
 		TEST(test_no_notifiers),
 		TEST(test_too_few_descriptors),
