@@ -175,9 +175,9 @@ VFK_API int vfk_pci_irq_pending(struct vfk_pci *pci, uint32_t vector, bool *pend
  * vfk_pci_irq_set_resample_fd - unmask INTx whenever an eventfd is signalled
  * @fd: borrowed, the library keeps a duplicate; -1 takes it away; see vfk_irq_set_unmask_eventfd()
  *
- * Ends with INTx.
+ * Ends with INTx. On failure the one before stays, or the text says that it could not come back.
  *
- * Returns 0; -EINVAL INTx is not enabled; -ENOTSUP the device cannot; -EMFILE.
+ * Returns 0; -EINVAL INTx is not enabled, or @fd is no eventfd; -ENOTSUP the device cannot; -EMFILE.
  */
 VFK_API int vfk_pci_irq_set_resample_fd(struct vfk_pci *pci, int fd);
 

@@ -7,6 +7,24 @@
 #include "instance.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include <stdio.h>
+
+/* Another one was refused, and the one before taken away already. The text of the refusal stays. */
+static void put_back(struct vfk_pci *pci)
+{
+	struct vfki_pci_vectors *v = &pci->irqs.now;
+	char before[VFKI_ERROR_SIZE], why[VFKI_ERROR_SIZE];
+
+	snprintf(before, sizeof(before), "%s", vfk_error());
+	if (!vfk_irq_set_unmask_eventfd(pci->dev, v->info.index, 0, v->resample)) {
+		vfki_err(0, "%s", before);
+		return;
+	}
+	snprintf(why, sizeof(why), "%s", vfk_error());
+	vfki_fd_close(v->resample);
+	v->resample = -1;
+	vfki_err(0, "%s; and the one before could not be restored: %s", before, why);
+}
 
 static int set_resample(struct vfk_pci *pci, int fd)
 {
@@ -25,11 +43,8 @@ static int set_resample(struct vfk_pci *pci, int fd)
 		ret = vfk_irq_set_unmask_eventfd(pci->dev, v->info.index, 0, -1);
 	if (!ret && !pci->irqs.quiesced && mine >= 0) {
 		ret = vfk_irq_set_unmask_eventfd(pci->dev, v->info.index, 0, mine);
-		if (ret < 0 && v->resample >= 0 &&
-		    vfk_irq_set_unmask_eventfd(pci->dev, v->info.index, 0, v->resample) < 0) {
-			vfki_fd_close(v->resample);
-			v->resample = -1;
-		}
+		if (ret < 0 && v->resample >= 0)
+			put_back(pci);
 	}
 	if (ret < 0) {
 		vfki_fd_close(mine);

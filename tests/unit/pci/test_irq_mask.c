@@ -266,8 +266,20 @@ static void test_intx(void **state)
 	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, resample), 0);
 	assert_int_equal(pp_count(&p, PP_SET_IRQS),
 			 3); /* the first is taken away before the second */
+	/* what is refused leaves the one before, and its own text */
+	pp_fail(&p, PP_SET_IRQS, 1, 1, -EBUSY);
+	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, resample), -EBUSY);
+	assert_non_null(strstr(vfk_error(), "Device or resource busy"));
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 6);
 	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, -1), 0);
-	assert_int_equal(pp_count(&p, PP_SET_IRQS), 4);
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 7);
+	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, resample), 0);
+	pp_fail(&p, PP_SET_IRQS, 1, 2, -EBUSY);
+	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, resample), -EBUSY);
+	assert_non_null(strstr(vfk_error(), "; and the one before could not be restored: "));
+	pp_forget(&p);
+	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, -1), 0);
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 0);
 	assert_int_equal(vfk_pci_irq_enable(pci, MSI, 1, 1, NULL), 1);
 	assert_int_equal(vfk_pci_irq_set_resample_fd(pci, resample), -EINVAL);
 	close(resample);
