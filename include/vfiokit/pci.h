@@ -57,7 +57,12 @@ struct vfk_pci;
  */
 VFK_API int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **pci);
 
-/** vfk_pci_close - undo what was done through it, backwards; NULL is allowed. The struct vfk_device stays open */
+/**
+ * vfk_pci_close - undo what was done through it, backwards; NULL is allowed. The struct vfk_device stays open
+ *
+ * The device is in D0 after it, low power is exited, interrupts and notifiers are off. Registers that were written,
+ * bus mastering and decoding among them, stay as they are.
+ */
 VFK_API void vfk_pci_close(struct vfk_pci *pci);
 
 /** vfk_pci_device - the device it stands on; borrowed */

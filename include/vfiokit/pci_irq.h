@@ -187,7 +187,7 @@ VFK_API int vfk_pci_irq_set_resample_fd(struct vfk_pci *pci, int fd);
  * vfk_pci_set_err_fd - be told of an uncorrectable error (AER)
  * @fd: borrowed, the device keeps a duplicate; -1 takes it away
  *
- * Independent of the kinds above, and of resets. After an error the device's state is unknown: reset it.
+ * Independent of the kinds above, and of resets; ends with vfk_pci_close(). After an error the device's state is unknown: reset it.
  *
  * Returns 0; -ENOTSUP the device has no such notifier; -EINVAL no eventfd.
  */

@@ -29,6 +29,7 @@ void vfki_pci_irqs_fini(struct vfk_pci *pci)
 
 	if (!irqs->signaller)
 		return; /* it was not opened so far */
+	vfki_pci_notifiers_fini(pci);
 	(void)vfki_pci_irqs_quiesce(pci);
 	vfki_pci_vectors_release(&irqs->now);
 	vfki_signaller_destroy(irqs->signaller);

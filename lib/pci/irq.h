@@ -45,7 +45,8 @@ struct vfki_pci_msix {
 struct vfki_pci_irqs {
 	struct vfki_pci_msix msix;
 	struct vfki_pci_vectors now;
-	bool quiesced; /* off in the device, whatever now says */
+	bool quiesced;	    /* off in the device, whatever now says */
+	uint32_t notifiers; /* bit n: that of index n has an eventfd */
 	struct vfki_signaller *signaller;
 };
 
@@ -100,6 +101,10 @@ void vfki_pci_vector_owe(struct vfk_pci *pci, struct vfki_pci_vector *vec);
  */
 int vfki_pci_irqs_quiesce(struct vfk_pci *pci);
 int vfki_pci_irqs_restore(struct vfk_pci *pci);
+
+/* notifier.c */
+/* Takes away those that were set. */
+void vfki_pci_notifiers_fini(struct vfk_pci *pci);
 
 /* msix.c */
 /* Reads the MSI-X capability. Returns 0, also when what it says is wrong; an access's error. */

@@ -2,7 +2,7 @@
 /*
  * notifier.c - being told of errors, and asked to give the device back.
  *
- * Nothing is remembered: the device keeps the eventfd, through resets too. Any thread.
+ * No eventfd is remembered: the device keeps it, through resets too. Any thread.
  */
 #include "instance.h"
 #include "lib/base/error.h"
@@ -20,10 +20,20 @@ static int set(struct vfk_pci *pci, uint32_t index, int fd)
 	if (!info.count)
 		return vfki_err(-ENOTSUP, "%s: the device has no %s", vfki_pci_name(pci),
 				vfki_pci_irq_name(index));
-	if (fd < 0)
-		return vfk_irq_disable(pci->dev, index);
-	ret = vfk_irq_set_eventfds(pci->dev, index, 0, 1, &fd);
+	ret = fd < 0 ? vfk_irq_disable(pci->dev, index) :
+		       vfk_irq_set_eventfds(pci->dev, index, 0, 1, &fd);
+	if (!ret)
+		pci->irqs.notifiers = fd < 0 ? pci->irqs.notifiers & ~(1u << index) :
+					       pci->irqs.notifiers | 1u << index;
 	return ret;
+}
+
+void vfki_pci_notifiers_fini(struct vfk_pci *pci)
+{
+	for (uint32_t index = VFIO_PCI_REQ_IRQ_INDEX; index >= VFIO_PCI_ERR_IRQ_INDEX; index--) {
+		if (pci->irqs.notifiers >> index & 1)
+			(void)vfk_irq_disable(pci->dev, index);
+	}
 }
 
 static int set_locked(struct vfk_pci *pci, uint32_t index, int fd)

@@ -398,6 +398,7 @@ static void notifier(struct t *t, struct vfk_pci *pci, uint32_t index,
 	CHECK_OK(t, set(pci, -1));
 	(void)vfk_irq_trigger(t->dev, index, 0, 1);
 	case_quiet(t, fd);
+	CHECK_OK(t, set(pci, fd)); /* for closing to take away */
 	close(fd);
 }
 
@@ -411,6 +412,10 @@ static void pci_irq_notifiers(struct t *t)
 	notifier(t, pci, VFIO_PCI_ERR_IRQ_INDEX, vfk_pci_set_err_fd);
 	notifier(t, pci, VFIO_PCI_REQ_IRQ_INDEX, vfk_pci_set_req_fd);
 	vfk_pci_close(pci);
+	for (uint32_t index = VFIO_PCI_ERR_IRQ_INDEX; index <= VFIO_PCI_REQ_IRQ_INDEX; index++) {
+		if (count_of(t, index))
+			CHECK_EQ(t, vfk_irq_trigger(t->dev, index, 0, 1), -EINVAL);
+	}
 }
 
 /* ---- all of them ---- */

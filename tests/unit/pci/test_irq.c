@@ -367,6 +367,7 @@ static void test_no_vector(void **state)
 static void test_notifiers(void **state)
 {
 	int err = event(), req = event();
+	struct vfk_device *dev;
 
 	(void)state;
 	pci = pp_open(&p);
@@ -382,6 +383,13 @@ static void test_notifiers(void **state)
 	assert_int_equal(pp_num_armed(&p, VFIO_PCI_ERR_IRQ_INDEX), 0);
 	assert_int_equal(pp_num_armed(&p, VFIO_PCI_REQ_IRQ_INDEX), 1);
 	assert_int_equal(vfk_pci_set_err_fd(pci, -2), -EINVAL);
+	/* closing takes away what is left */
+	assert_int_equal(vfk_pci_set_err_fd(pci, err), 0);
+	dev = vfk_pci_device(pci);
+	vfk_pci_close(pci);
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_ERR_IRQ_INDEX), 0);
+	assert_int_equal(pp_num_armed(&p, VFIO_PCI_REQ_IRQ_INDEX), 0);
+	assert_int_equal(vfk_pci_open(dev, &pci), 0);
 	close(err);
 	close(req);
 }
