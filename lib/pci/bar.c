@@ -123,8 +123,7 @@ static int find_holes(struct vfk_pci *pci)
 	int ret;
 
 	/* A capability that its list is too short for says nothing. */
-	if (vfk_pci_cap_find(pci, PCI_CAP_ID_MSIX, &off) < 0 ||
-	    !vfki_range_ok(off, PCI_CAP_MSIX_SIZEOF, pci->config.size))
+	if (vfki_pci_cap_find_whole(pci, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF, &off) < 0)
 		return 0;
 	ret = vfk_pci_config_read(pci, off + PCI_MSIX_FLAGS, 2, &n);
 	if (!ret)

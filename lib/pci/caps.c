@@ -10,6 +10,7 @@
 #include "config.h"
 #include "instance.h"
 #include "lib/base/error.h"
+#include "lib/base/range.h"
 #include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
@@ -202,6 +203,22 @@ static int find(const struct vfk_pci *pci, bool extended, uint16_t id, uint32_t 
 int vfk_pci_cap_find(const struct vfk_pci *pci, uint8_t id, uint32_t *off)
 {
 	return find(pci, false, id, off);
+}
+
+int vfki_pci_cap_find_whole(const struct vfk_pci *pci, uint8_t id, uint32_t size, uint32_t *off)
+{
+	uint32_t at, end = (uint32_t)vfki_min_u64(pci->config.size, PCI_CFG_SPACE_SIZE);
+	int ret = vfk_pci_cap_find(pci, id, &at);
+
+	if (ret < 0)
+		return ret;
+	if (!vfki_range_ok(at, size, end))
+		return vfki_err(-ENOENT,
+				"%s: standard capability 0x%02x at 0x%02" PRIx32
+				" does not fit into config space",
+				vfki_pci_name(pci), id, at);
+	*off = at;
+	return 0;
 }
 
 int vfk_pci_ext_cap_find(const struct vfk_pci *pci, uint16_t id, uint32_t *off)

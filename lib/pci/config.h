@@ -28,6 +28,12 @@ void vfki_pci_config_fini(struct vfk_pci *pci);
 /* caps.c: appends what the lists hold. Returns 0, also for a broken list; a transport error; -ENOMEM. */
 int vfki_pci_caps_read(struct vfk_pci *pci);
 
+/*
+ * caps.c: a standard capability that has so many bytes before the end of its part of config space; one that has not is
+ * as good as none. What follows belongs to another, or to nobody. Returns 0; -ENOENT.
+ */
+int vfki_pci_cap_find_whole(const struct vfk_pci *pci, uint8_t id, uint32_t size, uint32_t *off);
+
 /* The public ones, for callers that hold the lock. */
 int vfki_pci_config_modify_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
 				  uint32_t clear, uint32_t set, uint32_t *old);

@@ -178,18 +178,18 @@ static int intx_pending(struct vfk_pci *pci, bool *pending)
 /* PCI 3.0 section 6.8.1.10: the place of the pending bits depends on the width of the address. */
 static int msi_pending(struct vfk_pci *pci, uint32_t vector, bool *pending)
 {
-	uint32_t cap, flags, bits;
-	int ret = vfk_pci_cap_find(pci, PCI_CAP_ID_MSI, &cap);
+	uint32_t cap, flags = 0, bits, reg;
+	int ret = vfki_pci_cap_find_whole(pci, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2, &cap);
 
 	if (!ret)
 		ret = vfk_pci_config_read(pci, cap + PCI_MSI_FLAGS, 2, &flags);
-	if (ret < 0)
-		return ret;
-	if (!(flags & PCI_MSI_FLAGS_MASKBIT))
+	reg = flags & PCI_MSI_FLAGS_64BIT ? PCI_MSI_PENDING_64 : PCI_MSI_PENDING_32;
+	if (!ret && flags & PCI_MSI_FLAGS_MASKBIT)
+		ret = vfki_pci_cap_find_whole(pci, PCI_CAP_ID_MSI, reg + 4, &cap);
+	if (ret == -ENOENT || (!ret && !(flags & PCI_MSI_FLAGS_MASKBIT)))
 		return vfki_err(-ENOTSUP, "%s: MSI has no pending bits", vfki_pci_name(pci));
-	ret = vfk_pci_config_read(
-		pci, cap + (flags & PCI_MSI_FLAGS_64BIT ? PCI_MSI_PENDING_64 : PCI_MSI_PENDING_32),
-		4, &bits);
+	if (!ret)
+		ret = vfk_pci_config_read(pci, cap + reg, 4, &bits);
 	if (!ret)
 		*pending = vector < 32 && bits >> vector & 1;
 	return ret;

@@ -54,7 +54,7 @@ static bool forgets(struct vfk_pci *pci, uint32_t index)
 
 	if (index != VFIO_PCI_MSI_IRQ_INDEX)
 		return false;
-	return vfk_pci_cap_find(pci, PCI_CAP_ID_MSI, &cap) < 0 ||
+	return vfki_pci_cap_find_whole(pci, PCI_CAP_ID_MSI, PCI_MSI_FLAGS + 2, &cap) < 0 ||
 	       vfk_pci_config_read(pci, cap + PCI_MSI_FLAGS, 2, &flags) < 0 ||
 	       !(flags & PCI_MSI_FLAGS_MASKBIT);
 }

@@ -84,16 +84,15 @@ int vfki_pci_msix_init(struct vfk_pci *pci)
 		wrong(m, -ENOENT, "no MSI-X");
 		return 0;
 	}
+	if (vfki_pci_cap_find_whole(pci, PCI_CAP_ID_MSIX, PCI_CAP_MSIX_SIZEOF, &cap) < 0) {
+		wrong(m, -EPROTO, "MSI-X: the capability does not fit into config space");
+		return 0;
+	}
 	ret = vfk_pci_config_read(pci, cap + PCI_MSIX_FLAGS, 2, &control);
 	if (!ret)
 		ret = vfk_pci_config_read(pci, cap + PCI_MSIX_TABLE, 4, &table);
 	if (!ret)
 		ret = vfk_pci_config_read(pci, cap + PCI_MSIX_PBA, 4, &pba);
-	if (ret ==
-	    -EINVAL) { /* the capability begins so near the end that its registers are beyond it */
-		wrong(m, -EPROTO, "MSI-X: the capability does not fit into config space");
-		return 0;
-	}
 	if (ret < 0)
 		return ret;
 	count = (control & PCI_MSIX_FLAGS_QSIZE) + 1;

@@ -71,7 +71,7 @@ int vfki_pci_power_await(struct vfk_pci *pci)
 
 static int read_control(struct vfk_pci *pci, uint32_t *at, uint32_t *control)
 {
-	int ret = vfk_pci_cap_find(pci, PCI_CAP_ID_PM, at);
+	int ret = vfki_pci_cap_find_whole(pci, PCI_CAP_ID_PM, PCI_PM_CTRL + 2, at);
 
 	if (ret == -ENOENT)
 		return vfki_err(-ENOTSUP, "%s: no power management", vfki_pci_name(pci));
@@ -131,7 +131,7 @@ static int read_states(struct vfk_pci *pci, uint32_t *states)
 	int ret;
 
 	*states = 1u << VFK_PCI_D0;
-	if (vfk_pci_cap_find(pci, PCI_CAP_ID_PM, &at) < 0)
+	if (vfki_pci_cap_find_whole(pci, PCI_CAP_ID_PM, PCI_PM_CTRL + 2, &at) < 0)
 		return 0;
 	ret = vfk_pci_config_read(pci, at + PCI_PM_PMC, 2, &pmc);
 	if (ret < 0)

@@ -93,12 +93,12 @@ static int has_flr(struct vfk_pci *pci)
 	uint32_t at, bits = 0;
 	int ret = 0;
 
-	if (!vfk_pci_cap_find(pci, PCI_CAP_ID_EXP, &at)) {
+	if (!vfki_pci_cap_find_whole(pci, PCI_CAP_ID_EXP, PCI_EXP_DEVCAP + 4, &at)) {
 		ret = vfk_pci_config_read(pci, at + PCI_EXP_DEVCAP, 4, &bits);
 		if (ret < 0 || bits & PCI_EXP_DEVCAP_FLR)
 			return ret < 0 ? ret : 1;
 	}
-	if (vfk_pci_cap_find(pci, PCI_CAP_ID_AF, &at) < 0)
+	if (vfki_pci_cap_find_whole(pci, PCI_CAP_ID_AF, PCI_AF_CAP + 1, &at) < 0)
 		return 0;
 	ret = vfk_pci_config_read(pci, at + PCI_AF_CAP, 1, &bits);
 	return ret < 0 ? ret : (bits & PCI_AF_CAP_TP && bits & PCI_AF_CAP_FLR);

@@ -599,6 +599,7 @@ static void test_broken_capabilities(void **state)
 {
 	(void)state;
 	pp_cap(&p, 0xf8, PCI_CAP_ID_PCIX);
+	pp_cap(&p, 0xfc, PCI_CAP_ID_AF);
 	pp_ext_cap(&p, 0xffc, PCI_EXT_CAP_ID_ATS);
 	pp_ext_cap(&p, 0xff8, PCI_EXT_CAP_ID_REBAR);
 	pp_set16(&p, EXP + PCI_EXP_FLAGS, 1);
@@ -609,6 +610,31 @@ static void test_broken_capabilities(void **state)
 		assert_int_not_equal(pp_call(&p, PP_READ, i)->off, EXP + PCI_EXP_DEVCTL2);
 	/* which is no register then */
 	assert_int_equal(pp_get16(&p, EXP + PCI_EXP_DEVCTL2), 0);
+}
+
+/* With and without extended config space behind it, where it would be a header that is written. */
+static void test_capabilities_at_the_end(void **state)
+{
+	uint32_t methods = 0, states = 0;
+
+	(void)state;
+	p.config[PCI_CAPABILITY_LIST] = 0;
+	pp_cap(&p, 0xf8, PCI_CAP_ID_EXP);
+	pp_cap(&p, 0xfc, PCI_CAP_ID_PM);
+	for (p.config_size = PCI_CFG_SPACE_SIZE;; p.config_size = PCI_CFG_SPACE_EXP_SIZE) {
+		open_pci();
+		assert_int_equal(vfk_pci_power_states(pci, &states), 0);
+		assert_int_equal(states, 1u << VFK_PCI_D0);
+		assert_int_equal(vfk_pci_reset_methods(pci, &methods), 0);
+		assert_int_equal(methods, 1u << VFK_PCI_RESET_AUTO | 1u << VFK_PCI_RESET_FUNCTION);
+		pp_forget(&p);
+		assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_AUTO), 0);
+		for (size_t i = 0; i < pp_count(&p, PP_WRITE); i++)
+			assert_int_equal(pp_call(&p, PP_WRITE, i)->off / 16 == 0xf, 0);
+		if (p.config_size == PCI_CFG_SPACE_EXP_SIZE)
+			return;
+		pp_close(pci);
+	}
 }
 
 static void test_resizable_bars(void **state)
@@ -663,6 +689,7 @@ int main(void)
 		TEST(test_restore_fails),
 		TEST(test_stop_fails),
 		TEST(test_broken_capabilities),
+		TEST(test_capabilities_at_the_end),
 		TEST(test_resizable_bars),
 	};
 
