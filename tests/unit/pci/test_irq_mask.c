@@ -309,6 +309,7 @@ static void test_later(void **state)
 	assert_int_equal(vfk_pci_irq_fd(pci, 9), -ENOENT);
 	assert_int_equal(vfk_pci_irq_set_fd(pci, 20, -1), 0);
 	assert_int_equal(vfk_pci_irq_set_fd(pci, 64, a), -EINVAL);
+	assert_non_null(strstr(vfk_error(), "MSI-X: vector 64 of 64")); /* nothing was touched */
 	pp_fail(&p, PP_SET_IRQS, 0, 1, -ENOSPC);
 	assert_int_equal(vfk_pci_irq_set_fd(pci, 30, a), -ENOSPC);
 	assert_int_equal(vfk_pci_irq_fd(pci, 30), -EINVAL);
@@ -479,6 +480,30 @@ static void test_restore_fails(void **state)
 	assert_int_equal(p.num_calls, 0);
 }
 
+/* One that the device has to mask; a failure is not taken for a mask, nor for its end. */
+static void test_device_mask_fails(void **state)
+{
+	struct vfk_pci_irq_state s;
+
+	(void)state;
+	declare(MSIX, 64, VFIO_IRQ_INFO_MASKABLE);
+	open_with(MSIX, 2);
+	assert_int_equal(vfk_pci_irq_mask(pci, 1), 0);
+	pp_fail(&p, PP_SET_IRQS, 0, 1, -EIO);
+	assert_int_equal(vfk_pci_irq_unmask(pci, 1), -EIO);
+	assert_int_equal(vfki_pci_irqs_quiesce(pci), 0);
+	/* it is armed, without its eventfd, and not masked */
+	pp_fail(&p, PP_SET_IRQS, 1, 1, -EIO);
+	assert_int_equal(vfki_pci_irqs_restore(pci), -EIO);
+	vfk_pci_irq_get_state(pci, &s);
+	assert_true(s.quiesced);
+	assert_int_equal(pp_num_armed(&p, MSIX), 0);
+	/* still remembered as masked */
+	pp_forget(&p);
+	assert_int_equal(vfki_pci_irqs_restore(pci), 0);
+	called(1, VFIO_IRQ_SET_ACTION_MASK, 1, 1);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -499,6 +524,7 @@ int main(void)
 		TEST(test_restore_masks_of_the_device),
 		TEST(test_restore_intx),
 		TEST(test_restore_fails),
+		TEST(test_device_mask_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
