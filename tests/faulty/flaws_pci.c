@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* flaws_pci.c - PCI devices whose BARs and ROM are not what they say. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <string.h>
 
@@ -110,7 +111,109 @@ static ssize_t read_mask(struct vfk_io *io, uint32_t region, uint64_t off, void 
 	return 4;
 }
 
+static int bar_without_info(struct vfk_io *io, struct vfio_region_info *info,
+			    struct vfk_region_fds *fds)
+{
+	return info->index == 1 ? -EIO : right.get_region_info(io, info, fds);
+}
+
+static int vga_without_info(struct vfk_io *io, struct vfio_region_info *info,
+			    struct vfk_region_fds *fds)
+{
+	return info->index == VFIO_PCI_VGA_REGION_INDEX ? -EIO :
+							  right.get_region_info(io, info, fds);
+}
+
+/* BAR 4 has the MSI-X table. */
+static int map_of_nothing(struct vfk_io *io, struct vfio_region_info *info,
+			  struct vfk_region_fds *fds)
+{
+	int ret = right.get_region_info(io, info, fds);
+
+	if (info->index == 4)
+		info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	return ret;
+}
+
+static int map_of_little(struct vfk_io *io, struct vfio_region_info *info,
+			 struct vfk_region_fds *fds)
+{
+	int ret = map_of_nothing(io, info, fds);
+
+	if (info->index != 4 || !fds)
+		return ret;
+	fds->fd[0] = fcntl(wrapper(io)->fd, F_DUPFD_CLOEXEC, 0);
+	fds->count = fds->fd[0] >= 0;
+	return ret;
+}
+
+/* Where it was when the device was opened; at the BAR's beginning afterwards. */
+static ssize_t table_moves(struct vfk_io *io, uint32_t region, uint64_t off, void *buf, size_t len)
+{
+	ssize_t ret = right.region_read(io, region, off, buf, len);
+
+	if (region == CONFIG && off >= PCI_STD_HEADER_SIZEOF && len == 4 &&
+	    off == wrapper_cap(io, PCI_CAP_ID_MSIX) + PCI_MSIX_TABLE && wrapper(io)->calls++ > 1)
+		memcpy(buf, (const uint8_t[4]){ 4 }, 4);
+	return ret;
+}
+
+/* The first image says that it has 65535 units of 512 bytes. */
+static ssize_t endless_image(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
+			     size_t len)
+{
+	ssize_t ret = right.region_read(io, region, off, buf, len);
+	uint8_t *bytes = buf;
+	size_t at;
+
+	if (region != ROM || off || ret < 0x40)
+		return ret;
+	at = (size_t)(bytes[0x18] | bytes[0x19] << 8) + 0x10;
+	if (at + 2 <= (size_t)ret)
+		memset(bytes + at, 0xff, 2);
+	return ret;
+}
+
 const struct flaw flaws_pci[] = {
+	{ .name = "a BAR's info cannot be had",
+	  .fails = "pci_bar_bounds",
+	  .says = "vfk_pci_bar_get_info",
+	  .rule = "io.h: get_region_info, each index below num_regions",
+	  .base = BASE_TESTDEV,
+	  .ops = { .get_region_info = bar_without_info } },
+	{ .name = "the MSI-X table moves while the device is open",
+	  .fails = "pci_bar_areas_without_msix",
+	  .says = "touches_msix",
+	  .rule = "PCI 3.0 section 6.8.2.4: Table Offset is read-only",
+	  .base = BASE_TESTDEV,
+	  .ops = { .get_region_info = map_of_little, .region_read = table_moves } },
+	{ .name = "a BAR can be mapped, and there is nothing to map",
+	  .passes = "pci_bar_map_any",
+	  .rule = "typed access goes by the vector then",
+	  .base = BASE_TESTDEV,
+	  .ops = { .get_region_info = map_of_nothing } },
+	{ .name = "a BAR can be mapped, and there is nothing to map",
+	  .fails = "pci_bar_map_range",
+	  .says = "vfk_pci_bar_map_range",
+	  .rule = "VFIO_REGION_INFO_FLAG_MMAP",
+	  .base = BASE_TESTDEV,
+	  .ops = { .get_region_info = map_of_nothing } },
+	{ .name = "what is mapped is shorter than the BAR",
+	  .fails = "pci_bar_map_any",
+	  .says = "vfk_pci_bar_map(pci, i): got",
+	  .rule = "VFIO_REGION_INFO_FLAG_MMAP",
+	  .base = BASE_TESTDEV,
+	  .ops = { .get_region_info = map_of_little } },
+	{ .name = "an image is longer than the ROM",
+	  .passes = "pci_rom_images",
+	  .rule = "vfk_pci_rom_next_image() tells of it, and trusts no length",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = endless_image } },
+	{ .name = "nobody knows whether there are VGA ranges",
+	  .fails = "pci_vga_or_not",
+	  .says = "present == 0 || present == 1",
+	  .rule = "io.h: get_region_info, each index below num_regions",
+	  .ops = { .get_region_info = vga_without_info } },
 	{ .name = "a BAR's size is no power of two",
 	  .fails = "pci_bar_is_its_region",
 	  .says = "info.oddity",

@@ -21,16 +21,26 @@ static const struct group {
 	const char *name;
 	const struct flaw *flaws;
 } groups[] = {
-	{ "access", flaws_access },	  { "config", flaws_config },	{ "info", flaws_info },
-	{ "chain", flaws_chain },	  { "intx", flaws_intx },	{ "irq", flaws_irq },
-	{ "reset", flaws_reset },	  { "feature", flaws_feature }, { "dma", flaws_dma },
-	{ "lifecycle", flaws_lifecycle }, { "pci", flaws_pci },
+	{ "access", flaws_access },
+	{ "config", flaws_config },
+	{ "info", flaws_info },
+	{ "chain", flaws_chain },
+	{ "intx", flaws_intx },
+	{ "irq", flaws_irq },
+	{ "reset", flaws_reset },
+	{ "feature", flaws_feature },
+	{ "dma", flaws_dma },
+	{ "lifecycle", flaws_lifecycle },
+	{ "pci", flaws_pci },
+	{ "pci_irq", flaws_pci_irq },
+	{ "pci_reset", flaws_pci_reset },
 };
 
 static const char *const base_names[NUM_BASES] = {
 	[BASE_EDU] = "edu",
 	[BASE_LATENCY] = "edu with latency",
 	[BASE_MAPPED] = "mapped model",
+	[BASE_TESTDEV] = "testdev",
 };
 
 /* Runs the cases of @pattern on the wrapper; their TAP is @text, to be freed. The number of failures, or -errno. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -179,6 +180,17 @@ static int reset(struct vfk_io *io)
 	return vfk_device_reset(wrapper(io)->inner);
 }
 
+static int hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info)
+{
+	return vfk_device_hot_reset_info(wrapper(io)->inner, info);
+}
+
+static int hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset)
+{
+	(void)reset; /* without a group there is nothing in it */
+	return vfk_device_hot_reset(wrapper(io)->inner, NULL, 0);
+}
+
 static ssize_t mig_read(struct vfk_io *io, void *buf, size_t len)
 {
 	return vfk_device_mig_read(wrapper(io)->inner, buf, len);
@@ -249,6 +261,8 @@ const struct vfk_io_ops right = {
 	.region_write = region_write,
 	.device_feature = device_feature,
 	.reset = reset,
+	.hot_reset_info = hot_reset_info,
+	.hot_reset = hot_reset,
 	.write_multi = write_multi,
 	.flush = flush,
 	.mig_read = mig_read,
@@ -262,6 +276,27 @@ const struct vfk_dma_ops right_dma = {
 	.map = dma_map,
 	.unmap = dma_unmap,
 	.limits = dma_limits,
+};
+
+uint64_t wrapper_cap(struct vfk_io *io, uint8_t id)
+{
+	uint8_t at = 0, cap[2];
+
+	if (region_read(io, CONFIG, PCI_CAPABILITY_LIST, &at, 1) != 1)
+		return 0;
+	for (int i = 0; at && i < 48; i++, at = cap[1]) {
+		if (region_read(io, CONFIG, at, cap, sizeof(cap)) != sizeof(cap))
+			return 0;
+		if (cap[0] == id)
+			return at;
+	}
+	return 0;
+}
+
+static const char *const uris[NUM_BASES] = {
+	[BASE_EDU] = "model:edu",
+	[BASE_LATENCY] = "model:edu,latency=5",
+	[BASE_TESTDEV] = "model:testdev,msix=64",
 };
 
 static int open_inner(struct wrapper *w, enum base base)
@@ -280,8 +315,7 @@ static int open_inner(struct wrapper *w, enum base base)
 	if (!ret && base == BASE_MAPPED)
 		ret = vfk_device_open_model(&mapped_model, NULL, &opts, &w->inner);
 	else if (!ret)
-		ret = vfk_device_open(base == BASE_EDU ? "model:edu" : "model:edu,latency=5", &opts,
-				      &w->inner);
+		ret = vfk_device_open(uris[base], &opts, &w->inner);
 	if (!ret)
 		ret = vfk_device_attach_dma(w->inner, w->space);
 	if (ret < 0)
@@ -306,6 +340,8 @@ static void spoil(struct vfk_io_ops *ops, const struct vfk_io_ops *flaw)
 	SPOIL(ops, flaw, region_write);
 	SPOIL(ops, flaw, device_feature);
 	SPOIL(ops, flaw, reset);
+	SPOIL(ops, flaw, hot_reset_info);
+	SPOIL(ops, flaw, hot_reset);
 	SPOIL(ops, flaw, write_multi);
 	SPOIL(ops, flaw, flush);
 	SPOIL(ops, flaw, mig_read);

@@ -33,6 +33,7 @@ enum base {
 	BASE_EDU,     /* model:edu */
 	BASE_LATENCY, /* model:edu,latency=5; its user dispatches */
 	BASE_MAPPED,  /* the suite's own model, with many vectors */
+	BASE_TESTDEV, /* model:testdev, a PCI device with everything */
 	NUM_BASES,
 };
 
@@ -76,11 +77,16 @@ extern const struct flaw flaws_feature[];
 extern const struct flaw flaws_dma[];
 extern const struct flaw flaws_lifecycle[];
 extern const struct flaw flaws_pci[];
+extern const struct flaw flaws_pci_irq[];
+extern const struct flaw flaws_pci_reset[];
 
 extern const struct vfk_io_ops right;
 extern const struct vfk_dma_ops right_dma;
 
 struct wrapper *wrapper(struct vfk_io *io);
+
+/* Where the device inside has a standard capability; 0: nowhere. */
+uint64_t wrapper_cap(struct vfk_io *io, uint8_t id);
 
 /* What wrapper_open() puts into the next device, in this process and those that it forks; borrowed. */
 void wrapper_spoil(const struct flaw *flaw);
