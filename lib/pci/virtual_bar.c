@@ -171,11 +171,12 @@ static int check_bar(const struct vfk_pci_virtual *v, unsigned int bar, unsigned
 int vfk_pci_virtual_get_bar(struct vfk_pci_virtual *v, unsigned int bar,
 			    struct vfk_pci_virtual_bar *info)
 {
-	const struct vfki_virtual_bar *b = &v->bars[bar];
+	const struct vfki_virtual_bar *b;
 	int ret = check_bar(v, bar, VFKI_NUM_BARS);
 
 	if (ret < 0)
 		return ret;
+	b = &v->bars[bar];
 	pthread_mutex_lock(&v->lock);
 	*info = (struct vfk_pci_virtual_bar){ .size = b->size,
 					      .flags = b->flags,
