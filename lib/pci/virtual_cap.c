@@ -72,6 +72,8 @@ static void link_standard(struct vfk_pci_virtual *v)
 		if (c->extended || c->hidden)
 			continue;
 		vfki_virtual_set(v, link, 1, 0xff, c->offset, 0);
+		/* the id as it was listed: by it was decided what the guest may have */
+		vfki_virtual_set(v, c->offset, 1, 0xff, c->id, 0);
 		link = c->offset + PCI_CAP_LIST_NEXT;
 		vfki_virtual_set(v, link, 1, 0xff, 0, 0);
 		any = true;

@@ -158,6 +158,47 @@ static ssize_t table_moves(struct vfk_io *io, uint32_t region, uint64_t off, voi
 	return ret;
 }
 
+/* The highest byte of a register is another one with each read. */
+static ssize_t whims(struct vfk_io *io, uint32_t region, uint64_t off, void *buf, size_t len,
+		     uint64_t reg)
+{
+	ssize_t ret = right.region_read(io, region, off, buf, len);
+
+	if (region == CONFIG && off == reg && len == 4 && ret == 4)
+		((uint8_t *)buf)[3] = (uint8_t)wrapper(io)->calls++;
+	return ret;
+}
+
+static ssize_t class_of_whims(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
+			      size_t len)
+{
+	return whims(io, region, off, buf, len, PCI_CLASS_REVISION);
+}
+
+static ssize_t bar_of_whims(struct vfk_io *io, uint32_t region, uint64_t off, void *buf, size_t len)
+{
+	return whims(io, region, off, buf, len, PCI_BASE_ADDRESS_0);
+}
+
+/* Its id is right the first time. */
+static ssize_t capability_of_whims(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
+				   size_t len)
+{
+	ssize_t ret = right.region_read(io, region, off, buf, len);
+
+	if (region == CONFIG && off >= PCI_STD_HEADER_SIZEOF && ret > 0 &&
+	    off == wrapper_cap(io, PCI_CAP_ID_PM) && wrapper(io)->calls++)
+		((uint8_t *)buf)[0] = 0x7e;
+	return ret;
+}
+
+static ssize_t status_once(struct vfk_io *io, uint32_t region, uint64_t off, void *buf, size_t len)
+{
+	if (region == CONFIG && off == PCI_STATUS && wrapper(io)->calls++)
+		return -EIO;
+	return right.region_read(io, region, off, buf, len);
+}
+
 /* The first image says that it has 65535 units of 512 bytes. */
 static ssize_t endless_image(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
 			     size_t len)
@@ -247,5 +288,34 @@ const struct flaw flaws_pci[] = {
 	  .says = "want (long long)before",
 	  .rule = "PCI 3.0 section 6.2.5.2",
 	  .ops = { .region_write = sized_once, .region_read = read_mask } },
+	{ .name = "the class is another one each time",
+	  .fails = "virtual_ids",
+	  .says = "PCI_CLASS_REVISION",
+	  .rule = "PCI 3.0 section 6.2.1",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = class_of_whims } },
+	{ .name = "a capability becomes another one after it was listed",
+	  .passes = "virtual_capability_lists",
+	  .rule = "what the guest finds was read once",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = capability_of_whims } },
+	{ .name = "the status register cannot be read a second time",
+	  .fails = "virtual_capabilities_hidden",
+	  .says = "vfk_pci_virtual_config_read",
+	  .rule = "io.h: region_read",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = status_once } },
+	{ .name = "a BAR is somewhere else each time",
+	  .fails = "virtual_bar_sizing",
+	  .says = "want (long long)before",
+	  .rule = "PCI 3.0 section 6.2.5.1",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = bar_of_whims } },
+	{ .name = "what the guest writes to a register is lost",
+	  .fails = "virtual_bar_access",
+	  .says = "want e->scratch_reads(written)",
+	  .rule = "io.h: region_write",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_write = swallow } },
 	{ .name = NULL },
 };

@@ -42,6 +42,11 @@ static int msix_arms_nothing(struct vfk_io *io, const struct vfio_irq_set *set)
 	return is_arm(set) && set->index == MSIX ? 0 : right.set_irqs(io, set);
 }
 
+static int arms_nothing(struct vfk_io *io, const struct vfio_irq_set *set)
+{
+	return is_arm(set) ? 0 : right.set_irqs(io, set);
+}
+
 static int no_disable(struct vfk_io *io, const struct vfio_irq_set *set)
 {
 	return is_disable(set) ? 0 : right.set_irqs(io, set);
@@ -205,5 +210,29 @@ const struct flaw flaws_pci_irq[] = {
 	  .rule = "set_irqs: arming",
 	  .base = BASE_TESTDEV,
 	  .ops = { .set_irqs = last_is_first } },
+	{ .name = "arming does nothing",
+	  .fails = "virtual_intx",
+	  .says = "vfk_irq_trigger",
+	  .rule = "set_irqs: arming the first vector of an index enables it",
+	  .base = BASE_TESTDEV,
+	  .ops = { .set_irqs = arms_nothing } },
+	{ .name = "the guest's MSI stays enabled",
+	  .fails = "virtual_msi",
+	  .says = "vfk_pci_virtual_config_write(g->v, off, width, value): got -22",
+	  .rule = "set_irqs: count 0 disables the index",
+	  .base = BASE_TESTDEV,
+	  .ops = { .set_irqs = no_disable } },
+	{ .name = "a guest's vector stays without the eventfd that it gets later",
+	  .fails = "virtual_msix",
+	  .says = "vfk_irq_trigger(t->dev, index, 0, 1): got -22",
+	  .rule = "set_irqs: arming",
+	  .base = BASE_TESTDEV,
+	  .ops = { .set_irqs = no_exchange } },
+	{ .name = "a guest's vector fires once only",
+	  .fails = "virtual_msix_relocated",
+	  .says = "got -110",
+	  .rule = "a message a request",
+	  .base = BASE_TESTDEV,
+	  .ops = { .set_irqs = fires_once } },
 	{ .name = NULL },
 };

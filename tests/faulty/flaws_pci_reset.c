@@ -196,5 +196,11 @@ const struct flaw flaws_pci_reset[] = {
 	  .rule = "linux/vfio.h: VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY",
 	  .base = BASE_TESTDEV,
 	  .ops = { .device_feature = enters_twice } },
+	{ .name = "the guest's reset leaves bus mastering on",
+	  .fails = "virtual_reset",
+	  .says = "PCI_COMMAND_MASTER",
+	  .rule = "PCI 3.0 section 6.2.2",
+	  .base = BASE_TESTDEV,
+	  .ops = { .region_read = always_master } },
 	{ .name = NULL },
 };
