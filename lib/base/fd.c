@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 void vfki_fd_close(int fd)
@@ -85,6 +87,29 @@ int vfki_fd_seals(int fd)
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	return seals < 0 ? -errno : seals;
+}
+
+ssize_t vfki_fd_writev(int fd, const struct iovec *iov, int n)
+{
+	const struct timespec now = { 0 };
+	sigset_t sigpipe, pending, before;
+	ssize_t ret;
+
+	sigemptyset(&sigpipe);
+	sigaddset(&sigpipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+	do
+		ret = writev(fd, iov, n);
+	while (ret < 0 && errno == EINTR);
+	ret = ret < 0 ? -errno : ret;
+	/* the signal is this thread's; one that was there before is somebody else's business */
+	if (ret == -EPIPE && !sigismember(&pending, SIGPIPE)) {
+		while (sigtimedwait(&sigpipe, NULL, &now) < 0 && errno == EINTR)
+			;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }
 
 int vfki_fd_size(int fd, uint64_t *size)

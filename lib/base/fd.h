@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 /* Closes @fd unless it is negative; errno is left as it was. */
 void vfki_fd_close(int fd);
@@ -37,6 +39,9 @@ bool vfki_fd_is_eventfd(int fd);
 
 /* The F_SEAL_* bits of a memfd; -EINVAL for what cannot be sealed, or another -errno. */
 int vfki_fd_seals(int fd);
+
+/* writev(2) that ends no program: -EPIPE where nobody reads the pipe, and no SIGPIPE. */
+ssize_t vfki_fd_writev(int fd, const struct iovec *iov, int n);
 
 /*
  * The size of a regular file, a memfd among them; -ENOTSUP for anything else, whose size means

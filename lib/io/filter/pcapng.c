@@ -90,14 +90,11 @@ static void end_block(struct draft *d)
 
 static int write_whole(struct vfki_pcapng *p, const struct iovec *iov, int n, size_t len)
 {
-	ssize_t done;
+	ssize_t done = vfki_fd_writev(p->fd, iov, n);
 
-	do
-		done = writev(p->fd, iov, n);
-	while (done < 0 && errno == EINTR);
 	if (done == (ssize_t)len)
 		return 0;
-	return done < 0 ? -errno : -EIO;
+	return done < 0 ? (int)done : -EIO;
 }
 
 static int write_block(struct vfki_pcapng *p, struct draft *d)

@@ -31,11 +31,9 @@ static void emit(struct trace *t, struct vfki_trace_line *l)
 	vfki_trace_end(l);
 	pthread_mutex_lock(&t->lock);
 	while (done < l->used) {
-		ssize_t n =
-			write(t->fd < 0 ? STDERR_FILENO : t->fd, l->text + done, l->used - done);
+		const struct iovec rest = { .iov_base = l->text + done, .iov_len = l->used - done };
+		ssize_t n = vfki_fd_writev(t->fd < 0 ? STDERR_FILENO : t->fd, &rest, 1);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			break;
 		done += (size_t)n;

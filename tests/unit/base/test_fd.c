@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -158,6 +159,27 @@ static void test_seals_and_size(void **state)
 	vfki_fd_close_all(pipes, 2);
 }
 
+/* SIGPIPE is as a program has it that does not know of any pipe: it would end this one. */
+static void test_writev_to_nobody(void **state)
+{
+	struct iovec iov[2] = { { .iov_base = (char *)"a", .iov_len = 1 },
+				{ .iov_base = (char *)"bc", .iov_len = 2 } };
+	sigset_t pending;
+	int pipes[2];
+	char got[4];
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(vfki_fd_writev(pipes[1], iov, 2), 3);
+	assert_int_equal(read(pipes[0], got, sizeof(got)), 3);
+	assert_memory_equal(got, "abc", 3);
+	close(pipes[0]);
+	assert_int_equal(vfki_fd_writev(pipes[1], iov, 2), -EPIPE);
+	assert_int_equal(sigpending(&pending), 0);
+	assert_false(sigismember(&pending, SIGPIPE));
+	close(pipes[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_seals_and_size),
+		cmocka_unit_test(test_writev_to_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
