@@ -60,6 +60,9 @@ static ssize_t fail_after(struct vfk_io *io, const struct vfki_call *call)
 		vfki_fd_close_all(call->region.fds->fd, call->region.fds->count);
 		call->region.fds->count = 0;
 	}
+	/* the one feature with such a result gives the caller a descriptor */
+	if (call->op == VFKI_CALL_DEVICE_FEATURE && ret > 0)
+		vfki_fd_close((int)ret);
 	return fail((struct fault *)io, call);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/vfio_compat.h"
 #include "lib/io/checked.h"
 #include "lib/io/open.h"
 #include "puppet.h"
@@ -114,6 +115,34 @@ static void test_fault_after_files(void **state)
 	before = count_fds();
 	assert_int_equal(vfki_checked_get_region_info(&c, &info, &fds), -EIO);
 	assert_int_equal(p.calls[OP_REGION_INFO], 1);
+	assert_int_equal(count_fds(), before);
+	end();
+}
+
+static int gives_a_descriptor(struct vfk_io *own, struct vfio_device_feature *feature)
+{
+	(void)own;
+	return feature->flags & VFIO_DEVICE_FEATURE_PROBE ? 0 : fcntl(1, F_DUPFD_CLOEXEC, 3);
+}
+
+/* So has the descriptor that is a feature's result. */
+static void test_fault_after_feature(void **state)
+{
+	struct {
+		struct vfio_device_feature head;
+		struct vfki_feature_dma_buf buf;
+		struct vfki_region_dma_range range;
+	} f = { .head = { .argsz = sizeof(f),
+			  .flags = VFIO_DEVICE_FEATURE_GET | VFKI_FEATURE_DMA_BUF },
+		.buf = { .nr_ranges = 1 },
+		.range = { .length = 4096 } };
+	int before;
+
+	(void)state;
+	start("fault,op=device_feature,errno=EXDEV,after=on");
+	p.ops.device_feature = gives_a_descriptor;
+	before = count_fds();
+	assert_int_equal(vfki_checked_device_feature(&c, &f.head), -EXDEV);
 	assert_int_equal(count_fds(), before);
 	end();
 }
@@ -389,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_fault_keeps_away),
 		cmocka_unit_test(test_fault_after),
 		cmocka_unit_test(test_fault_after_files),
+		cmocka_unit_test(test_fault_after_feature),
 		cmocka_unit_test(test_fault_never_leaves_memory),
 		cmocka_unit_test(test_fault_short),
 		cmocka_unit_test(test_fault_late),
