@@ -314,6 +314,7 @@ static void test_msix_messages(void **state)
 
 static void test_msix_fails(void **state)
 {
+	const uint8_t one[4] = { 1 };
 	uint32_t zero = 0;
 
 	(void)state;
@@ -327,6 +328,12 @@ static void test_msix_fails(void **state)
 	assert_int_equal(g.num_events, 0);
 	mask_entry(4, 0);
 	assert_int_equal(pp_num_armed(&p, MSIX), 1);
+	/* nor is a mask there that could not be had */
+	guest_forget(&g, &p);
+	pp_fail(&p, PP_SET_IRQS, 0, 1, -EIO);
+	assert_int_equal(vfk_pci_virtual_bar_write(g.v, 2, TABLE + 4 * 16 + 12, one, 4), -EIO);
+	assert_int_equal(guest_bar_get(&g, 2, TABLE + 4 * 16 + 12, 4), 0);
+	assert_int_equal(g.num_events, 0);
 	guest_end(&g);
 }
 
