@@ -31,7 +31,7 @@ struct vfk_server;
 enum vfk_server_event {
 	VFK_SERVER_CONNECTED,	 /* a client has negotiated; the text is its version */
 	VFK_SERVER_DISCONNECTED, /* it is gone; the text is why */
-	VFK_SERVER_REFUSED, /* a second client was turned away, or one did not negotiate; the text is why */
+	VFK_SERVER_REFUSED, /* one was turned away: a second one, not allowed, or it did not negotiate; the text is why */
 };
 
 /**
@@ -58,6 +58,24 @@ struct vfk_server_opts {
 	void (*event)(void *ctx, enum vfk_server_event event, const char *text);
 	void *ctx;
 	uint32_t flags; /* VFK_SERVER_*; others are -EINVAL */
+	/*
+	 * Who may be a client, beyond what the socket's permissions say: whose user is in the one list, or who has a group
+	 * of the other, its supplementary ones included, as they were when it connected (unix(7): SO_PEERCRED,
+	 * SO_PEERGROUPS). Both empty: everybody. Root is allowed when it is listed. Others are closed before a byte of
+	 * theirs is read. At most 1024 each; copied.
+	 */
+	const uint32_t *allow_uids;
+	const uint32_t *allow_gids;
+	size_t num_allow_uids;
+	size_t num_allow_gids;
+};
+
+/** struct vfk_server_counts - since the server was made; zero-initialise, set size */
+struct vfk_server_counts {
+	size_t size;	      /* sizeof(struct vfk_server_counts) */
+	uint64_t clients;     /* that negotiated */
+	uint64_t refused;     /* VFK_SERVER_REFUSED, not_allowed included */
+	uint64_t not_allowed; /* by allow_uids and allow_gids */
 };
 
 /**
@@ -79,7 +97,8 @@ VFK_API int vfk_server_listen(struct vfk_device *dev, const char *path,
  * @fd: a UNIX stream socket that listens, or one that is connected (one end of a socketpair, or inherited); taken on
  *      success, untouched on failure
  *
- * With a connected one the server has that one client, and ends with it. Returns as vfk_server_listen(); -ENOTSOCK.
+ * With a connected one the server has that one client, and ends with it; for allow_uids the peer is then whoever made the
+ * connection or the pair. Returns as vfk_server_listen(); -ENOTSOCK; -EACCES that one is not allowed.
  */
 VFK_API int vfk_server_on_fd(struct vfk_device *dev, int fd, const struct vfk_server_opts *opts,
 			     struct vfk_server **server);
@@ -106,6 +125,15 @@ VFK_API int vfk_server_dispatch(struct vfk_server *server);
 
 /** vfk_server_has_client - whether a client is connected and has negotiated */
 VFK_API bool vfk_server_has_client(const struct vfk_server *server);
+
+/**
+ * vfk_server_get_counts - how many came, and how many were turned away
+ * @counts: size is the caller's; what it does not reach is not written
+ *
+ * Returns 0; -EINVAL when size is too small for the first count. Threads: as vfk_server_dispatch().
+ */
+VFK_API int vfk_server_get_counts(const struct vfk_server *server,
+				  struct vfk_server_counts *counts);
 
 /** vfk_server_close - drop the client, stop listening, remove the socket, give the device back; NULL is allowed */
 VFK_API void vfk_server_close(struct vfk_server *server);

@@ -35,6 +35,8 @@ enum source {
 
 static void tell(struct vfk_server *s, enum vfk_server_event event, const char *text)
 {
+	s->counts.clients += event == VFK_SERVER_CONNECTED;
+	s->counts.refused += event == VFK_SERVER_REFUSED;
 	if (s->event)
 		s->event(s->ctx, event, text);
 }
@@ -215,6 +217,12 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 	if (fd < 0) {
 		s->accept_again = now + ACCEPT_PAUSE_NS;
 		return 0;
+	}
+	if (vfki_allow_check(&s->allow, fd)) {
+		vfki_fd_close(fd);
+		s->counts.not_allowed++;
+		tell(s, VFK_SERVER_REFUSED, vfk_error());
+		return 1;
 	}
 	if (s->session.phase != VFKI_SESSION_NONE) {
 		refuse_client(s, fd, now);
@@ -410,8 +418,11 @@ int vfki_loop_listen(struct vfk_server *s)
 int vfki_loop_start_client(struct vfk_server *s, int fd)
 {
 	uint64_t now = vfki_now_ns();
-	int ret = start_client(s, fd, now);
+	int ret = vfki_allow_check(&s->allow, fd);
 
+	if (ret)
+		return ret;
+	ret = start_client(s, fd, now);
 	if (!ret && !s->polled)
 		ret = vfki_err(-ENOMEM, "descriptor %d cannot be polled", fd);
 	update_timer(s, now);

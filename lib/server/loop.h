@@ -10,6 +10,7 @@
 #ifndef VFKI_SERVER_LOOP_H
 #define VFKI_SERVER_LOOP_H
 
+#include "allow.h"
 #include "listen.h"
 #include "refuse.h"
 #include "session.h"
@@ -23,6 +24,7 @@ struct vfk_server {
 	int timer_fd;
 	uint64_t armed; /* when the timer fires, UINT64_MAX: never; never later than needed */
 	struct vfki_listener listener;
+	struct vfki_allow allow;
 	bool accepting;	       /* the listener is in the epoll set */
 	uint64_t accept_again; /* not before then */
 	struct vfki_refusals refusals;
@@ -30,7 +32,8 @@ struct vfk_server {
 	bool polled; /* the client is in the epoll set */
 	bool taking; /* and input of it is waited for */
 	bool told;   /* VFK_SERVER_CONNECTED was */
-	int dead;    /* the -errno with which the device went; 0 */
+	struct vfk_server_counts counts;
+	int dead; /* the -errno with which the device went; 0 */
 	void (*event)(void *ctx, enum vfk_server_event event, const char *text);
 	void *ctx;
 };
@@ -45,7 +48,7 @@ int vfki_loop_watch_recall(struct vfk_server *s);
 /* A listening socket was put into s->listener. Returns 0; -ENOMEM, with a text, when it cannot be polled. */
 int vfki_loop_listen(struct vfk_server *s);
 
-/* A client connected on @fd, which is taken on success. Returns 0; what vfki_session_start() says. */
+/* A client connected on @fd, which is taken on success. Returns 0; -EACCES not allowed; what vfki_session_start() says. */
 int vfki_loop_start_client(struct vfk_server *s, int fd);
 
 /* Ends the client that there is because of @err, with this thread's text as the reason. */

@@ -83,9 +83,12 @@ static int create(struct vfk_device *dev, const struct vfk_server_opts *o, struc
 	s->ctx = o->ctx;
 	vfki_listener_init(&s->listener);
 	vfki_refusals_init(&s->refusals);
-	ret = vfki_loop_init(s);
+	ret = vfki_allow_init(&s->allow, o);
 	if (ret)
 		goto free_server;
+	ret = vfki_loop_init(s);
+	if (ret)
+		goto free_allow;
 	ret = vfki_session_init(&s->session, dev, &limits);
 	if (ret)
 		goto close_loop;
@@ -99,6 +102,8 @@ end_session:
 	vfki_session_fini(&s->session);
 close_loop:
 	vfki_loop_fini(s);
+free_allow:
+	vfki_allow_fini(&s->allow);
 free_server:
 	free(s);
 	return ret;
@@ -110,6 +115,7 @@ static void destroy(struct vfk_server *s)
 	vfki_refusals_close(&s->refusals);
 	vfki_listener_close(&s->listener);
 	vfki_loop_fini(s);
+	vfki_allow_fini(&s->allow);
 	free(s);
 }
 
@@ -174,6 +180,18 @@ int vfk_server_on_fd(struct vfk_device *dev, int fd, const struct vfk_server_opt
 		return ret;
 	}
 	*server = s;
+	return 0;
+}
+
+int vfk_server_get_counts(const struct vfk_server *s, struct vfk_server_counts *counts)
+{
+	struct vfk_server_counts all = s->counts;
+	size_t size = counts->size;
+
+	if (size < offsetof(struct vfk_server_counts, refused))
+		return vfki_err(-EINVAL, "server: %zu bytes have no room for a count", size);
+	all.size = size;
+	memcpy(counts, &all, size < sizeof(all) ? size : sizeof(all));
 	return 0;
 }
 
