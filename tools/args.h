@@ -16,7 +16,7 @@
 #include <vfiokit/io.h>
 
 #define ARGS_MAX_FILTERS 16 /* the library's own limit */
-#define ARGS_MAX_OPTIONS 16
+#define ARGS_MAX_OPTIONS 32
 
 #define ARGS_DEVICE   (1u << 0) /* opens a device: --filter, --timeout, --progress */
 #define ARGS_JSON     (1u << 1) /* shows something: --json */

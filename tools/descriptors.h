@@ -11,6 +11,9 @@
 /* Raises the soft limit of open files to the hard one; what cannot be raised stays. */
 void descriptors_allow_all(void);
 
+/* No program that is started later inherits one but 0, 1 and 2. */
+void descriptors_keep_from_children(void);
+
 /* The soft limit, for a text. */
 unsigned long long descriptors_limit(void);
 

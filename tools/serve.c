@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * serve.c - "vfiokit serve": a device exported on a vfio-user socket.
+ * serve.c - "vfiokit serve": devices exported on vfio-user sockets.
  *
- * One thread, one loop: the server's descriptor and a signalfd. Signals are blocked from the start, so
- * that one which comes early ends the loop all the same, and the socket is removed on every way out.
+ * One thread, one loop: the servers' descriptors and a signalfd; or a thread for each device, and the loop has signals only.
+ * Signals are blocked from the start, so that one which comes early ends the loop all the same, and the sockets are removed
+ * on every way out.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <vfiokit/device.h>
 #include <vfiokit/server.h>
@@ -23,27 +21,39 @@
 #include "args.h"
 #include "captive.h"
 #include "descriptors.h"
+#include "export.h"
+#include "export_threads.h"
 #include "failure.h"
 #include "number.h"
 #include "opening.h"
-#include "socket_place.h"
 #include "subcommand.h"
 
 static const char help[] =
 	"usage: vfiokit serve URI --socket-path=PATH | --fd=N | --run CMD [options]\n"
+	"       vfiokit serve URI --socket-path=PATH URI --socket-path=PATH ... [options]\n"
 	"\n"
 	"Exports the device on a vfio-user socket, in the foreground, and says \"serving URI on PATH\"\n"
 	"once clients can connect. Ends on SIGTERM or SIGINT, and removes the socket. One client at a\n"
 	"time; another one is answered with EBUSY.\n"
 	"\n"
+	"Several devices are served by one process: the first --socket-path or --fd is the first URI's,\n"
+	"and so on; other options are for all. Each has clients of its own. One that cannot go on is\n"
+	"closed, and the others are served; the exit status is 1 then.\n"
+	"\n"
 	"  --socket-path=PATH   listen on a new socket\n"
 	"  --fd=N               serve on an inherited socket, which listens or is connected; with a\n"
 	"                       connected one, end when that client is gone\n"
-	"  --run CMD            run CMD in a shell with $VFIOKIT_URI set, and end with its exit status;\n"
-	"                       without --socket-path the socket is in a folder of its own\n"
-	"  --socket-mode=MODE   permissions of a new socket, octal (0600)\n"
+	"  --run CMD            run CMD in a shell with $VFIOKIT_URI set ($VFIOKIT_URI2 for a second\n"
+	"                       device, ...), and end with its exit status; without --socket-path the\n"
+	"                       socket is in a folder of its own\n"
+	"  --threads            a thread for each device, so that a slow one holds up no other\n"
 	"  --exit-with-parent   end when the process that started this one is gone\n"
 	"  --verbose            show on stderr when clients come and go\n"
+	"\n"
+	"Who may connect:\n"
+	"  --socket-mode=MODE   permissions of a new socket, octal (0600)\n"
+	"  --allow-uid=N        only clients of this user, or of another that is named; repeatable\n"
+	"  --allow-gid=N        only clients with this group, or what else is named; repeatable\n"
 	"\n"
 	"A kernel: device is made quiet and reset when its client goes; what cannot be reset is not given\n"
 	"to another client, and the server ends with a failure. For such devices:\n"
@@ -67,6 +77,9 @@ enum {
 	OPTION_KEEP,
 	OPTION_WITHOUT_RESET,
 	OPTION_WITHOUT_IOMMU,
+	OPTION_THREADS,
+	OPTION_ALLOW_UID,
+	OPTION_ALLOW_GID,
 };
 
 static const struct option options[] = {
@@ -80,24 +93,39 @@ static const struct option options[] = {
 	{ "keep", no_argument, NULL, OPTION_KEEP },
 	{ "without-reset", no_argument, NULL, OPTION_WITHOUT_RESET },
 	{ "without-iommu", no_argument, NULL, OPTION_WITHOUT_IOMMU },
+	{ "threads", no_argument, NULL, OPTION_THREADS },
+	{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
+	{ "allow-gid", required_argument, NULL, OPTION_ALLOW_GID },
 	{ NULL },
+};
+
+/* Where a device is served: one of the two, in the order of the arguments. */
+struct place {
+	const char *path; /* NULL: fd */
+	int fd;
+};
+
+/* Users or groups. */
+struct ids {
+	uint32_t *ids; /* room for as many as there are arguments */
+	size_t count;
 };
 
 struct serve {
 	struct args args;
-	const char *path;    /* NULL: none given */
-	int fd;		     /* -1: none given */
+	struct place *places; /* room for as many as there are arguments */
+	size_t num_places, num_fds;
 	const char *command; /* NULL: none */
-	bool with_parent, verbose;
-	uint32_t flags;		   /* VFK_SERVER_ */
-	uint32_t mode;		   /* of a new socket; 0: the default */
-	int signals;		   /* signalfd */
-	struct socket_place place; /* of a socket without --socket-path */
-	struct vfk_device *dev;
-	struct vfk_server *server;
+	struct ids uids, gids;
+	bool with_parent, verbose, threaded;
+	uint32_t flags; /* VFK_SERVER_ */
+	uint32_t mode;	/* of a new socket; 0: the default */
+	int signals;	/* signalfd */
+	struct export *exports;
+	size_t num_exports;
+	struct pollfd *polls; /* signals, then the exports or the threads' end */
+	struct export_threads threads;
 	struct captive captive; /* the command's process */
-	bool one_client;	/* fd is a connected socket */
-	bool client_gone;	/* and the server said so, or that the device is */
 	bool ended;
 	int status; /* to exit with, once ended */
 };
@@ -131,21 +159,40 @@ static uint32_t server_flag(int option)
 	}
 }
 
-static bool parse_option(struct serve *serve, int option)
+static bool parse_fd(struct serve *serve, const char *text)
 {
 	uint64_t fd;
 
+	if (!number_parse(text, 0, INT32_MAX, &fd)) {
+		args_wrong(&serve->args, "--fd %s: not a descriptor", text);
+		return false;
+	}
+	serve->places[serve->num_places++] = (struct place){ .fd = (int)fd };
+	serve->num_fds++;
+	return true;
+}
+
+static bool parse_id(struct serve *serve, const char *option, const char *text, struct ids *ids)
+{
+	uint64_t id;
+
+	/* The highest is the kernel's "none". */
+	if (!number_parse(text, 0, UINT32_MAX - 1, &id)) {
+		args_wrong(&serve->args, "%s %s: not a number of one", option, text);
+		return false;
+	}
+	ids->ids[ids->count++] = (uint32_t)id;
+	return true;
+}
+
+static bool parse_option(struct serve *serve, int option)
+{
 	switch (option) {
 	case OPTION_PATH:
-		serve->path = optarg;
+		serve->places[serve->num_places++] = (struct place){ optarg, -1 };
 		return true;
 	case OPTION_FD:
-		if (!number_parse(optarg, 0, INT32_MAX, &fd)) {
-			args_wrong(&serve->args, "--fd %s: not a descriptor", optarg);
-			return false;
-		}
-		serve->fd = (int)fd;
-		return true;
+		return parse_fd(serve, optarg);
 	case OPTION_RUN:
 		serve->command = optarg;
 		return true;
@@ -157,33 +204,46 @@ static bool parse_option(struct serve *serve, int option)
 		return true;
 	case OPTION_MODE:
 		return parse_mode(serve, optarg);
+	case OPTION_THREADS:
+		serve->threaded = true;
+		return true;
+	case OPTION_ALLOW_UID:
+		return parse_id(serve, "--allow-uid", optarg, &serve->uids);
+	case OPTION_ALLOW_GID:
+		return parse_id(serve, "--allow-gid", optarg, &serve->gids);
 	default:
 		serve->flags |= server_flag(option);
 		return true;
 	}
 }
 
+/* Why these arguments do not go together; NULL: they do. */
+static const char *find_conflict(const struct serve *serve)
+{
+	if (serve->num_fds && serve->command)
+		return "--run needs a socket with a path, not --fd";
+	if (serve->num_fds && serve->num_fds == serve->num_places && serve->mode)
+		return "--socket-mode is for a new socket, not for --fd";
+	if (!serve->num_places && !serve->command)
+		return "needs --socket-path=PATH, --fd=N or --run CMD";
+	if (serve->num_places && serve->num_places != (size_t)serve->args.num_words)
+		return "needs one --socket-path or --fd for each device";
+	return NULL;
+}
+
 static bool parse(struct serve *serve, int argc, char **argv)
 {
 	struct args *args = &serve->args;
-	const char *wrong = NULL;
+	const char *wrong;
 	int option;
 
-	*serve = (struct serve){ .fd = -1, .signals = -1 };
 	args_init(args, argc, argv, help, options, ARGS_DEVICE);
 	while ((option = args_next(args)) > 0)
 		if (!parse_option(serve, option))
 			return false;
-	if (option < 0 || !args_words(args, 1, 1))
+	if (option < 0 || !args_words(args, 1, argc))
 		return false;
-	if (serve->fd >= 0 && serve->path)
-		wrong = "--socket-path and --fd exclude each other";
-	else if (serve->fd >= 0 && serve->command)
-		wrong = "--run needs a socket with a path, not --fd";
-	else if (serve->fd >= 0 && serve->mode)
-		wrong = "--socket-mode is for a new socket, not for --fd";
-	else if (serve->fd < 0 && !serve->path && !serve->command)
-		wrong = "needs --socket-path=PATH, --fd=N or --run CMD";
+	wrong = find_conflict(serve);
 	if (wrong)
 		args_wrong(args, "%s", wrong);
 	return !wrong;
@@ -218,72 +278,57 @@ static bool bind_to_parent(void)
 	return getppid() == parent;
 }
 
-static void on_event(void *ctx, enum vfk_server_event event, const char *text)
+static int open_all(struct serve *serve)
 {
-	static const char *const names[] = {
-		[VFK_SERVER_CONNECTED] = "client connected",
-		[VFK_SERVER_DISCONNECTED] = "client gone",
-		[VFK_SERVER_REFUSED] = "client refused",
-	};
-	const struct serve *serve = ctx;
-
-	fprintf(stderr, "vfiokit: %s: %s: %s\n", serve->args.words[0], names[event], text);
-}
-
-static bool is_connected(int fd)
-{
-	int listens = 0;
-	socklen_t len = sizeof(listens);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
-}
-
-static int listen_on(struct serve *serve)
-{
-	struct vfk_server_opts opts = {
+	const struct vfk_server_opts opts = {
 		.size = sizeof(opts),
 		.timeout_ms = serve->args.open.timeout_ms,
 		.socket_mode = serve->mode,
 		.flags = serve->flags,
 		.guard = opening_guard(),
-		.event = serve->verbose ? on_event : NULL,
-		.ctx = serve,
+		.allow_uids = serve->uids.ids,
+		.num_allow_uids = serve->uids.count,
+		.allow_gids = serve->gids.ids,
+		.num_allow_gids = serve->gids.count,
 	};
-	const char *uri = serve->args.words[0];
-	int r;
+	int status = STATUS_OK;
 
-	if (serve->fd >= 0) {
-		serve->one_client = is_connected(serve->fd);
-		r = vfk_server_on_fd(serve->dev, serve->fd, &opts, &serve->server);
-		return r < 0 ? fail(uri, r) : STATUS_OK;
+	for (size_t i = 0; i < serve->num_exports && status == STATUS_OK; i++)
+		status = export_open(&serve->exports[i], &serve->args, &opts, serve->verbose);
+	return status;
+}
+
+/* $VFIOKIT_URI is the first device, $VFIOKIT_URI2 the second. */
+static int start_command(struct serve *serve)
+{
+	char uri[SOCKET_URI_SIZE], name[32];
+
+	for (size_t i = 1; i < serve->num_exports; i++) {
+		socket_place_uri(serve->exports[i].path, uri);
+		snprintf(name, sizeof(name), "VFIOKIT_URI%zu", i + 1);
+		setenv(name, uri, 1);
 	}
-	if (!serve->path) {
-		r = socket_place_make(&serve->place);
-		if (r < 0)
-			return fail_text(uri, "no folder for a socket: %s", strerror(-r));
-		serve->path = serve->place.path;
-	}
-	r = vfk_server_listen(serve->dev, serve->path, &opts, &serve->server);
-	return r < 0 ? fail(uri, r) : STATUS_OK;
+	socket_place_uri(serve->exports[0].path, uri);
+	return captive_start(&serve->captive, serve->command, uri);
+}
+
+static int settle(struct serve *serve)
+{
+	int status = STATUS_OK;
+
+	descriptors_keep_from_children();
+	if (serve->command)
+		status = start_command(serve);
+	if (status == STATUS_OK && serve->threaded)
+		status = export_threads_start(&serve->threads);
+	return status;
 }
 
 /* Tells whoever waits for it; a captive command's output is its own. */
-static int announce(struct serve *serve)
+static void announce(struct serve *serve)
 {
-	char uri[SOCKET_URI_SIZE];
-
-	if (serve->command) {
-		socket_place_uri(serve->path, uri);
-		return captive_start(&serve->captive, serve->command, uri);
-	}
-	if (serve->fd >= 0)
-		printf("serving %s on fd %d\n", serve->args.words[0], serve->fd);
-	else
-		printf("serving %s on %s\n", serve->args.words[0], serve->path);
-	/* That nobody reads it is no reason not to serve, nor to fail in the end. */
-	fflush(stdout);
-	clearerr(stdout);
-	return STATUS_OK;
+	for (size_t i = 0; i < serve->num_exports && !serve->command; i++)
+		export_announce(&serve->exports[i]);
 }
 
 /* ---- the loop ---- */
@@ -310,91 +355,165 @@ static void handle_signals(struct serve *serve)
 	}
 }
 
-/* The server cannot go on: the device is gone, or its only client. */
-static void handle_loss(struct serve *serve, int err)
+/* Those that cannot go on are closed at once: clients wait for that, and the kernel where it asks for a device back. */
+static void dispatch_all(struct serve *serve)
 {
-	const char *uri = serve->args.words[0];
+	size_t running = 0;
 
-	serve->client_gone = serve->one_client && err == -ENOTCONN;
-	if (serve->client_gone)
+	for (size_t i = 0; i < serve->num_exports; i++) {
+		struct export *export = &serve->exports[i];
+		struct pollfd *poll_fd = &serve->polls[1 + i];
+
+		if (poll_fd->fd >= 0 && poll_fd->revents)
+			export_dispatch(export);
+		if (poll_fd->fd >= 0 && export->ended) {
+			export_close(export);
+			poll_fd->fd = -1;
+		}
+		running += !export->ended;
+	}
+	if (!running)
 		end(serve, STATUS_OK);
-	else if (err == -ENOTSUP)
-		end(serve,
-		    fail_text(uri, "it cannot be reset after its client, so no other one gets it "
-				   "(--without-reset gives it all the same)"));
-	else
-		end(serve, fail(uri, err));
+}
+
+static void look_at_threads(struct serve *serve)
+{
+	uint64_t times;
+
+	if (!serve->polls[1].revents)
+		return;
+	(void)!read(serve->threads.ended, &times, sizeof(times));
+	if (!serve->threads.running)
+		end(serve, STATUS_OK);
+}
+
+static nfds_t prepare_polls(struct serve *serve)
+{
+	serve->polls[0] = (struct pollfd){ .fd = serve->signals, .events = POLLIN };
+	if (serve->threaded) {
+		serve->polls[1] = (struct pollfd){ .fd = serve->threads.ended, .events = POLLIN };
+		return 2;
+	}
+	for (size_t i = 0; i < serve->num_exports; i++)
+		serve->polls[1 + i] = (struct pollfd){
+			.fd = vfk_server_poll_fd(serve->exports[i].server),
+			.events = POLLIN,
+		};
+	return 1 + serve->num_exports;
 }
 
 static void loop(struct serve *serve)
 {
-	struct pollfd polls[] = {
-		{ .fd = serve->signals, .events = POLLIN },
-		{ .fd = vfk_server_poll_fd(serve->server), .events = POLLIN },
-	};
+	nfds_t count = prepare_polls(serve);
 	int r;
 
 	while (!serve->ended) {
-		r = poll(polls, 2, captive_patience(&serve->captive));
+		r = poll(serve->polls, count, captive_patience(&serve->captive));
 		if (r < 0 && errno != EINTR) {
-			end(serve, fail_text(serve->args.words[0], "poll: %m"));
+			end(serve, fail_text(serve->exports[0].uri, "poll: %m"));
 			return;
 		}
 		captive_urge(&serve->captive);
-		if (r > 0 && polls[0].revents)
+		if (r > 0 && serve->polls[0].revents)
 			handle_signals(serve);
-		if (r <= 0 || !polls[1].revents || serve->ended)
+		if (r <= 0 || serve->ended)
 			continue;
-		r = vfk_server_dispatch(serve->server);
-		if (r < 0 && r != -EINTR)
-			handle_loss(serve, r);
+		if (serve->threaded)
+			look_at_threads(serve);
+		else
+			dispatch_all(serve);
 	}
-}
-
-/* -ENOTCONN says both; the device itself knows which it was. */
-static int ask_device(struct serve *serve)
-{
-	int r = vfk_device_dispatch(serve->dev);
-
-	return r < 0 && r != -ENOTSUP ? fail(serve->args.words[0], r) : STATUS_OK;
 }
 
 static int run(struct serve *serve)
 {
-	int status =
-		opening_open(&serve->args, serve->args.words[0], VFK_OPEN_DISPATCH, &serve->dev);
+	int status = open_all(serve);
 
 	if (status == STATUS_OK)
-		status = listen_on(serve);
-	if (status == STATUS_OK)
-		status = announce(serve);
+		status = settle(serve);
 	if (status == STATUS_OK) {
+		announce(serve);
+		if (serve->threaded)
+			export_threads_go(&serve->threads);
 		loop(serve);
 		status = serve->status;
 	}
 	captive_end(&serve->captive);
-	vfk_server_close(serve->server);
-	if (serve->client_gone)
-		status = ask_device(serve);
-	socket_place_remove(&serve->place);
-	vfk_device_close(serve->dev);
+	export_threads_stop(&serve->threads);
+	for (size_t i = 0; i < serve->num_exports; i++) {
+		export_close(&serve->exports[i]);
+		if (status == STATUS_OK)
+			status = serve->exports[i].status;
+	}
+	return status;
+}
+
+/* ---- the subcommand ---- */
+
+/* Room for what the arguments can name. */
+static bool make_room(struct serve *serve, int argc)
+{
+	size_t most = (size_t)argc;
+
+	serve->places = calloc(most, sizeof(*serve->places));
+	serve->uids.ids = calloc(most, sizeof(*serve->uids.ids));
+	serve->gids.ids = calloc(most, sizeof(*serve->gids.ids));
+	serve->exports = calloc(most, sizeof(*serve->exports));
+	serve->polls = calloc(most + 1, sizeof(*serve->polls));
+	return serve->places && serve->uids.ids && serve->gids.ids && serve->exports &&
+	       serve->polls;
+}
+
+static void free_room(struct serve *serve)
+{
+	free(serve->places);
+	free(serve->uids.ids);
+	free(serve->gids.ids);
+	free(serve->exports);
+	free(serve->polls);
+}
+
+static void name_exports(struct serve *serve)
+{
+	serve->num_exports = (size_t)serve->args.num_words;
+	for (size_t i = 0; i < serve->num_exports; i++) {
+		struct export *export = &serve->exports[i];
+
+		export->uri = serve->args.words[i];
+		export->fd = -1;
+		if (!serve->num_places)
+			continue;
+		export->path = serve->places[i].path;
+		export->fd = serve->places[i].fd;
+	}
+	serve->threads.exports = serve->exports;
+	serve->threads.count = serve->num_exports;
+}
+
+static int serve_all(struct serve *serve)
+{
+	int status;
+
+	name_exports(serve);
+	descriptors_allow_all();
+	status = take_signals(serve);
+	if (status != STATUS_OK)
+		return status;
+	if (!serve->with_parent || bind_to_parent())
+		status = run(serve);
+	close(serve->signals);
 	return status;
 }
 
 int cmd_serve(int argc, char **argv)
 {
-	struct serve serve;
+	struct serve serve = { .signals = -1 };
 	int status;
 
-	if (!parse(&serve, argc, argv))
-		return serve.args.status;
-	descriptors_allow_all();
-	status = take_signals(&serve);
-	if (status != STATUS_OK)
-		return status;
-	if (serve.with_parent && !bind_to_parent())
-		return STATUS_OK;
-	status = run(&serve);
-	close(serve.signals);
+	if (!make_room(&serve, argc))
+		status = fail_text("serve", "no memory");
+	else
+		status = parse(&serve, argc, argv) ? serve_all(&serve) : serve.args.status;
+	free_room(&serve);
 	return status;
 }
