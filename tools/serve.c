@@ -5,6 +5,10 @@
  * One thread, one loop: the servers' descriptors and a signalfd; or a thread for each device, and the loop has signals only.
  * Signals are blocked from the start, so that one which comes early ends the loop all the same, and the sockets are removed
  * on every way out.
+ *
+ * Rights are given up when all is set up and before a client is listened to: first the user, so that the command is that
+ * user's as well and can be stopped by it; then the command and the threads are started; the filter, under which neither
+ * could be, is last.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,6 +30,8 @@
 #include "failure.h"
 #include "number.h"
 #include "opening.h"
+#include "privileges.h"
+#include "sandbox.h"
 #include "subcommand.h"
 
 static const char help[] =
@@ -50,10 +56,14 @@ static const char help[] =
 	"  --exit-with-parent   end when the process that started this one is gone\n"
 	"  --verbose            show on stderr when clients come and go\n"
 	"\n"
-	"Who may connect:\n"
+	"Who may connect, and what an intruder could do:\n"
 	"  --socket-mode=MODE   permissions of a new socket, octal (0600)\n"
 	"  --allow-uid=N        only clients of this user, or of another that is named; repeatable\n"
 	"  --allow-gid=N        only clients with this group, or what else is named; repeatable\n"
+	"  --user=NAME          become this user once devices and sockets are open. A socket stays behind\n"
+	"                       if that user may not remove it\n"
+	"  --sandbox            give up all capabilities, and all system calls that serving does not need:\n"
+	"                       opening a file fails, any other one ends the server\n"
 	"\n"
 	"A kernel: device is made quiet and reset when its client goes; what cannot be reset is not given\n"
 	"to another client, and the server ends with a failure. For such devices:\n"
@@ -80,6 +90,8 @@ enum {
 	OPTION_THREADS,
 	OPTION_ALLOW_UID,
 	OPTION_ALLOW_GID,
+	OPTION_USER,
+	OPTION_SANDBOX,
 };
 
 static const struct option options[] = {
@@ -96,6 +108,8 @@ static const struct option options[] = {
 	{ "threads", no_argument, NULL, OPTION_THREADS },
 	{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
 	{ "allow-gid", required_argument, NULL, OPTION_ALLOW_GID },
+	{ "user", required_argument, NULL, OPTION_USER },
+	{ "sandbox", no_argument, NULL, OPTION_SANDBOX },
 	{ NULL },
 };
 
@@ -116,8 +130,9 @@ struct serve {
 	struct place *places; /* room for as many as there are arguments */
 	size_t num_places, num_fds;
 	const char *command; /* NULL: none */
+	const char *user;    /* NULL: whoever we are */
 	struct ids uids, gids;
-	bool with_parent, verbose, threaded;
+	bool with_parent, verbose, threaded, sandboxed;
 	uint32_t flags; /* VFK_SERVER_ */
 	uint32_t mode;	/* of a new socket; 0: the default */
 	int signals;	/* signalfd */
@@ -211,6 +226,12 @@ static bool parse_option(struct serve *serve, int option)
 		return parse_id(serve, "--allow-uid", optarg, &serve->uids);
 	case OPTION_ALLOW_GID:
 		return parse_id(serve, "--allow-gid", optarg, &serve->gids);
+	case OPTION_USER:
+		serve->user = optarg;
+		return true;
+	case OPTION_SANDBOX:
+		serve->sandboxed = true;
+		return true;
 	default:
 		serve->flags |= server_flag(option);
 		return true;
@@ -228,6 +249,11 @@ static const char *find_conflict(const struct serve *serve)
 		return "needs --socket-path=PATH, --fd=N or --run CMD";
 	if (serve->num_places && serve->num_places != (size_t)serve->args.num_words)
 		return "needs one --socket-path or --fd for each device";
+	if (serve->sandboxed && serve->flags & VFK_SERVER_WITHOUT_IOMMU)
+		return "--sandbox holds nobody who drives a device without an IOMMU "
+		       "(--without-iommu)";
+	if (serve->sandboxed && !sandbox_is_built_in())
+		return "--sandbox: this build has none, libseccomp was not there";
 	return NULL;
 }
 
@@ -312,15 +338,42 @@ static int start_command(struct serve *serve)
 	return captive_start(&serve->captive, serve->command, uri);
 }
 
+static int become_user(struct serve *serve)
+{
+	const char *uri = serve->exports[0].uri;
+	const struct passwd *user = privileges_find(uri, serve->user);
+	int status, r = 0;
+
+	if (!user)
+		return STATUS_FAILED;
+	for (size_t i = 0; i < serve->num_exports && !r; i++)
+		r = socket_place_give(&serve->exports[i].place, user->pw_uid, user->pw_gid);
+	if (r)
+		return fail_text(uri, "the socket's folder: %s", strerror(-r));
+	status = privileges_become(uri, user);
+	/* The kernel forgets it when rights change. */
+	if (status == STATUS_OK && serve->with_parent && !bind_to_parent())
+		return STATUS_FAILED;
+	return status;
+}
+
+/* What is said in the head of this file. */
 static int settle(struct serve *serve)
 {
+	const char *uri = serve->exports[0].uri;
 	int status = STATUS_OK;
 
 	descriptors_keep_from_children();
-	if (serve->command)
+	if (serve->user)
+		status = become_user(serve);
+	if (status == STATUS_OK && serve->command)
 		status = start_command(serve);
+	if (status == STATUS_OK && serve->sandboxed)
+		status = privileges_drop(uri);
 	if (status == STATUS_OK && serve->threaded)
 		status = export_threads_start(&serve->threads);
+	if (status == STATUS_OK && serve->sandboxed)
+		status = sandbox_enter(uri, serve->captive.pid);
 	return status;
 }
 

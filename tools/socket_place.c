@@ -36,6 +36,16 @@ int socket_place_make(struct socket_place *place)
 	return 0;
 }
 
+int socket_place_give(const struct socket_place *place, uid_t uid, gid_t gid)
+{
+	if (!place->folder[0])
+		return 0;
+	/* The socket first: until then nobody else can enter the folder, and put something in its place. */
+	if (lchown(place->path, uid, gid) || lchown(place->folder, uid, gid))
+		return -errno;
+	return 0;
+}
+
 void socket_place_remove(struct socket_place *place)
 {
 	if (!place->folder[0])

@@ -5,6 +5,8 @@
 #ifndef SOCKET_PLACE_H
 #define SOCKET_PLACE_H
 
+#include <sys/types.h>
+
 #define SOCKET_PATH_SIZE 108 /* unix(7): sun_path */
 #define SOCKET_URI_SIZE	 (2 * SOCKET_PATH_SIZE + 16)
 
@@ -16,6 +18,9 @@ struct socket_place {
 
 /* Makes the folder, under $XDG_RUNTIME_DIR, $TMPDIR or /tmp. Returns 0 or -errno. */
 int socket_place_make(struct socket_place *place);
+
+/* Folder and socket become that user's, if there are any. Returns 0 or -errno. */
+int socket_place_give(const struct socket_place *place, uid_t uid, gid_t gid);
 
 /* Removes the folder, which is empty once its socket is gone. */
 void socket_place_remove(struct socket_place *place);

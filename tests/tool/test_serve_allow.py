@@ -2,6 +2,7 @@
 """Who may be a client, and what the server's process has and gives away."""
 
 import os
+import pwd
 import re
 import subprocess
 
@@ -100,6 +101,28 @@ def test_command_has_three_descriptors(tmp_path):
     os.close(inherited)
     # The fourth is the folder that ls itself reads.
     assert result.done() == "0\n1\n2\n3\n"
+
+
+def test_user_that_does_not_exist(tmp_path):
+    vfiokit("serve", "model:edu", "--socket-path=%s" % (tmp_path / "s"), "--user=no-such-user").failed(
+        "model:edu", "no-such-user")
+    assert not os.path.exists(tmp_path / "s")
+
+
+def test_user_is_become_for_good():
+    if os.getuid():
+        pytest.skip("only root can become another user")
+    shown = vfiokit("serve", "model:edu", "--user=nobody", "--run",
+                    "grep -E '^(Uid|Gid|Groups|CapPrm|CapEff)' /proc/$PPID/status; id -u; "
+                    "test $(ulimit -Sl) = $(ulimit -Hl) && test -w ${VFIOKIT_URI#*:} && "
+                    "dirname ${VFIOKIT_URI#*:}")
+    lines = [line.split() for line in shown.out.splitlines()]
+    nobody = str(pwd.getpwnam("nobody").pw_uid)
+    assert lines[0] == ["Uid:"] + [nobody] * 4, repr(shown)
+    assert set(lines[2][1:]) <= {lines[1][1]}
+    assert int(lines[3][1], 16) == 0 and int(lines[4][1], 16) == 0
+    assert lines[5] == [nobody] and shown.status == 0, repr(shown)
+    assert not os.path.exists(lines[6][0])
 
 
 @pytest.mark.parametrize("option", ["--allow-uid=root", "--allow-uid=-1", "--allow-gid=4294967295", "--allow-gid="])
