@@ -85,6 +85,7 @@ static int device_create(struct vfk_io *io, struct vfk_io *own, const struct vfk
 		goto free_dev;
 	dev->own = own;
 	dev->guard = full.guard;
+	dev->free_regions = dev->guard ? 0 : dev->io.usual_regions;
 	ret = fetch_info(dev);
 	if (!ret)
 		ret = alloc_tables(dev);

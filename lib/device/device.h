@@ -26,6 +26,7 @@ struct vfki_region;
 
 struct vfk_device {
 	struct vfki_checked io;	 /* first, for the sake of register accesses */
+	uint32_t free_regions;	 /* constant; below it, an access needs no look at the guard */
 	struct vfk_guard *guard; /* constant; NULL: none */
 	struct vfk_io
 		*own; /* constant; the program's io at the end of the chain, NULL: the library's */

@@ -15,6 +15,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
 static int keeps_growing(const struct vfk_device *dev, uint32_t index)
 {
 	return vfki_err(-EPROTO, "%s: region %" PRIu32 ": info: it needs more room each time",
@@ -275,6 +277,7 @@ int vfk_region_cap(const struct vfk_region_info *info, uint16_t id, const void *
 	return 0;
 }
 
+/* Not inlined: an access that needs none of it would have to save registers. */
 static __attribute__((noinline)) ssize_t guarded_read(struct vfk_device *dev, uint32_t index,
 						      uint64_t off, void *buf, size_t len)
 {
@@ -285,9 +288,10 @@ static __attribute__((noinline)) ssize_t guarded_read(struct vfk_device *dev, ui
 
 ssize_t vfk_region_read(struct vfk_device *dev, uint32_t index, uint64_t off, void *buf, size_t len)
 {
-	if (dev->guard)
-		return guarded_read(dev, index, off, buf, len);
-	return vfki_checked_region_read(&dev->io, index, off, buf, len);
+	if (LIKELY(index < dev->free_regions &&
+		   vfki_checked_is_whole(&dev->io.regions[index].whole_read, off, len)))
+		return dev->io.region_read(dev->io.io, index, off, buf, len);
+	return guarded_read(dev, index, off, buf, len);
 }
 
 static __attribute__((noinline)) ssize_t guarded_write(struct vfk_device *dev, uint32_t index,
@@ -302,9 +306,10 @@ static __attribute__((noinline)) ssize_t guarded_write(struct vfk_device *dev, u
 ssize_t vfk_region_write(struct vfk_device *dev, uint32_t index, uint64_t off, const void *buf,
 			 size_t len, unsigned int flags)
 {
-	if (dev->guard)
-		return guarded_write(dev, index, off, buf, len, flags);
-	return vfki_checked_region_write(&dev->io, index, off, buf, len, flags);
+	if (LIKELY(!(flags & ~VFK_WRITE_POSTED) && index < dev->free_regions &&
+		   vfki_checked_is_whole(&dev->io.regions[index].whole_write, off, len)))
+		return dev->io.region_write(dev->io.io, index, off, buf, len, flags);
+	return guarded_write(dev, index, off, buf, len, flags);
 }
 
 static int check_width(const struct vfk_device *dev, unsigned int width)

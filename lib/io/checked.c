@@ -283,6 +283,10 @@ static int record_region(struct vfki_checked *c, uint32_t index, uint64_t size, 
 		same = known == (flags | VFKI_LIMIT_KNOWN) && r->size == size;
 	} else {
 		r->size = size;
+		if (vfki_io_is_whole(c->io->ops, index)) {
+			r->whole_read = flags & VFIO_REGION_INFO_FLAG_READ ? size : 0;
+			r->whole_write = flags & VFIO_REGION_INFO_FLAG_WRITE ? size : 0;
+		}
 		atomic_store(&r->flags, flags | VFKI_LIMIT_KNOWN);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -42,6 +42,8 @@
 struct vfki_region_limit {
 	atomic_uint flags; /* VFIO_REGION_INFO_FLAG_*; VFKI_LIMIT_KNOWN once size is valid */
 	uint64_t size;	   /* written once, before KNOWN; at most INT64_MAX */
+	/* The size where it is known, the access permitted, and vfki_io_is_whole(); else 0. */
+	_Atomic uint64_t whole_read, whole_write;
 };
 
 /* The same for an interrupt. */
@@ -100,6 +102,17 @@ int vfki_checked_kernel_fds(struct vfki_checked *c, struct vfk_kernel_fds *fds);
 
 /* checked_irqs.c: what Linux's vfio_set_irqs_validate_and_prepare() refuses is -EINVAL. */
 int vfki_checked_set_irqs(struct vfki_checked *c, const struct vfio_irq_set *set);
+
+/*
+ * Whether an access lies inside @whole, which is whole_read or whole_write of its region: then the op may be called with
+ * nothing to be looked at before or behind it. A length of 0 wraps, and does not.
+ */
+static inline bool vfki_checked_is_whole(const _Atomic uint64_t *whole, uint64_t off, size_t len)
+{
+	uint64_t size = atomic_load_explicit(whole, memory_order_relaxed);
+
+	return off < size && len - 1 < size - off;
+}
 
 /* checked_access.c: @len of 0 is 0; what reaches beyond the region's end is cut there. */
 ssize_t vfki_checked_region_read(struct vfki_checked *c, uint32_t region, uint64_t off, void *buf,

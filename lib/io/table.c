@@ -98,6 +98,11 @@ bool vfki_io_is_bundled(const struct vfk_io_ops *ops)
 	return false;
 }
 
+bool vfki_io_is_whole(const struct vfk_io_ops *ops, uint32_t region)
+{
+	return ops == &vfki_model_io_ops && vfki_model_io_is_whole(region);
+}
+
 const struct vfk_io_ops *vfki_io_model_backend(void)
 {
 	return &vfki_model_io_ops;

@@ -8,6 +8,7 @@
 #define VFKI_IO_TABLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <vfiokit/io.h>
 
 struct vfk_kernel_opts;
@@ -19,6 +20,12 @@ const struct vfk_io_ops *vfki_io_find_filter(const char *name);
 
 /* Whether @ops is one of the table: then its failures have a text. */
 bool vfki_io_is_bundled(const struct vfk_io_ops *ops);
+
+/*
+ * Whether all that @ops, which is one of the table, answers to a read or write inside @region is a failure with a text or
+ * the whole length: then the door has nothing to check behind it.
+ */
+bool vfki_io_is_whole(const struct vfk_io_ops *ops, uint32_t region);
 
 /* The backend for models, and how an instance of it, not yet open, is given the model of a program. */
 const struct vfk_io_ops *vfki_io_model_backend(void);

@@ -11,6 +11,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Largest -errno that Linux has. */
+#define MAX_ERRNO 4095
+
 void vfki_bars_init(struct vfk_model *m)
 {
 	for (unsigned int i = 0; i < VFKI_BARS; i++)
@@ -133,7 +136,6 @@ int vfk_model_add_bar(struct vfk_model *m, unsigned int index, const struct vfk_
 		if (ret < 0)
 			return ret;
 	}
-	b.unaligned = b.min - 1;
 	m->bars[index] = b;
 	if (b.flags & VFK_BAR_64)
 		m->bars[index + 1].upper = true;
@@ -219,13 +221,22 @@ void vfki_bars_apply(struct vfk_model *m)
 		/* While the device sleeps, each access has to wake it. */
 		if (!(m->decode & b->decode) || m->low_power.watched)
 			sizes = 0;
-		atomic_store_explicit(&b->direct, sizes, memory_order_relaxed);
+		for (unsigned int at = 0; at < 8; at++)
+			atomic_store_explicit(&m->direct.sizes[at][i],
+					      b->min && at % b->min == 0 ? sizes : 0,
+					      memory_order_relaxed);
 	}
 }
 
 int vfki_bar_failed(const struct vfk_model *m, uint32_t bar, uint64_t off, size_t len, bool write,
 		    int ret)
 {
+	/* As the door has it for every op (checked.c), which does not look behind a BAR's. */
+	if (ret < -MAX_ERRNO)
+		return vfki_err(-EPROTO, "%s: BAR %u: %s at 0x%" PRIx64 ": the model returned %d",
+				m->io.name, bar, write ? "write" : "read", off, ret);
+	if (ret == -ENOTTY || ret == -ENOSYS)
+		ret = -ENOTSUP;
 	return vfki_err_sys(ret, "%s: BAR %u: %s of %zu bytes at 0x%" PRIx64, m->io.name, bar,
 			    write ? "write" : "read", len, off);
 }
@@ -320,7 +331,7 @@ static ssize_t access_bar(const struct access *a, uint64_t off, uint8_t *buf, si
 	if (!vfki_range_ok(off, len, b->length))
 		return vfki_err(-EINVAL, "%s: BAR %u: %zu bytes at 0x%" PRIx64 ": beyond its end",
 				m->io.name, a->bar, len, off);
-	if ((off | len) & b->unaligned)
+	if ((off | len) & (b->min - 1))
 		return vfki_err(-EINVAL,
 				"%s: BAR %u: %zu bytes at 0x%" PRIx64 ": accesses are multiples of "
 				"%u bytes",

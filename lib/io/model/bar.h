@@ -28,16 +28,19 @@ struct vfk_model;
 
 #define VFKI_BARS 6
 
+/*
+ * For each of the eight places that an offset can have in 8 bytes, and each BAR, bit n: an access of n bytes that begins
+ * there is one of the model's. 0 while the BAR is not decoded. Read without the lock: an access that runs beside the write
+ * to the command register may be before or after it.
+ */
+struct vfki_bar_direct {
+	_Atomic uint64_t sizes[8][8]; /* a power of two of BARs: no multiplication */
+};
+
 struct vfki_bar {
-	/*
-	 * Bit n: an access of n bytes, aligned to min, is one of the model's. 0 while the BAR is not decoded. Read
-	 * without the lock: an access that runs beside the write to the command register may be before or after it.
-	 */
-	_Atomic uint64_t direct;
-	uint64_t unaligned; /* min - 1: bits of an offset that must be 0 */
-	uint64_t length;    /* 0: not there */
-	uint32_t flags;	    /* VFK_BAR_* */
-	uint32_t decode;    /* the bit of the command register that it needs */
+	uint64_t length; /* 0: not there */
+	uint32_t flags;	 /* VFK_BAR_* */
+	uint32_t decode; /* the bit of the command register that it needs */
 	uint32_t min; /* power of two, 1 to 8: offset and length of an access are multiples of it */
 	uint32_t max; /* power of two: longer accesses are split; UINT32_MAX: never */
 	bool plain;   /* all of it is the model's */
@@ -47,10 +50,11 @@ struct vfki_bar {
 };
 
 /* Whether an access, which lies inside the BAR, can go to the model as it is. */
-static inline bool vfki_bar_is_direct(const struct vfki_bar *b, uint64_t off, size_t len)
+static inline bool vfki_bar_is_direct(const struct vfki_bar_direct *d, uint32_t bar, uint64_t off,
+				      size_t len)
 {
-	return len < 64 && atomic_load_explicit(&b->direct, memory_order_relaxed) >> len & 1 &&
-	       !(off & b->unaligned);
+	return len < 64 &&
+	       atomic_load_explicit(&d->sizes[off & 7][bar], memory_order_relaxed) >> len & 1;
 }
 
 /* Everything undeclared; nothing to undo. */
@@ -65,7 +69,7 @@ ssize_t vfki_bar_read(struct vfk_model *m, uint32_t bar, uint64_t off, void *buf
 ssize_t vfki_bar_write(struct vfk_model *m, uint32_t bar, uint64_t off, const void *buf,
 		       size_t len);
 
-/* The text for an access that the model answered with @ret; returns it. */
+/* The text for an access that the model answered with @ret; returns that, or what stands for it if it is no -errno. */
 int vfki_bar_failed(const struct vfk_model *m, uint32_t bar, uint64_t off, size_t len, bool write,
 		    int ret);
 

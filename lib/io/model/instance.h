@@ -31,7 +31,13 @@ struct vfk_model {
 	struct vfk_model_ops ops; /* a copy: members beyond the author's size are NULL */
 	void *self;		  /* the author's instance */
 	struct vfki_lock lock;
+	struct {
+		uint32_t bar;
+		uint64_t off;
+		size_t len;
+	} access;	 /* to a BAR, that holds the lock */
 	uint32_t decode; /* PCI_COMMAND_MEMORY and _IO, as far as BARs answer now */
+	struct vfki_bar_direct direct;
 	struct vfki_bar bars[VFKI_BARS];
 	struct vfki_work work;
 	struct vfki_config config;
@@ -52,12 +58,16 @@ int vfki_model_declaring(const struct vfk_model *m, const char *what);
 /* Resets the device; under the lock. */
 void vfki_model_reset(struct vfk_model *m);
 
-/* Leaves a function of the author's: runs what it put off, then drops the lock. */
+/*
+ * Leaves a function of the author's: runs what it put off, then drops the lock. One atomic operation where nothing was put
+ * off and nobody waits, since who puts off marks the lock.
+ */
+void vfki_model_leave_slowly(struct vfk_model *m);
+
 static inline void vfki_model_leave(struct vfk_model *m)
 {
-	if (__builtin_expect(m->work.soon != NULL, 0))
-		vfki_work_run_soon(m);
-	vfki_lock_drop(&m->lock);
+	if (__builtin_expect(!vfki_lock_try_drop(&m->lock), 0))
+		vfki_model_leave_slowly(m);
 }
 
 #endif

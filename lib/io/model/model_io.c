@@ -298,25 +298,92 @@ static NOINLINE ssize_t write_other(struct vfk_model *m, uint32_t region, uint64
 	return (ssize_t)len;
 }
 
+/*
+ * What a driver that polls a register goes through. While the model's function runs, what is still needed is kept in @m,
+ * under the lock: in registers, each access would have to save them. So, too, each step ends with the next one.
+ */
+static NOINLINE ssize_t end_failed(struct vfk_model *m, bool write, int ret)
+{
+	__typeof__(m->access) a = m->access;
+
+	vfki_model_leave(m);
+	return vfki_bar_failed(m, a.bar, a.off, a.len, write, ret);
+}
+
+static NOINLINE ssize_t end_slowly(struct vfk_model *m)
+{
+	size_t len = m->access.len;
+
+	vfki_model_leave_slowly(m);
+	return (ssize_t)len;
+}
+
+static NOINLINE ssize_t end_whole(struct vfk_model *m)
+{
+	size_t len = m->access.len;
+
+	return vfki_lock_try_drop(&m->lock) ? (ssize_t)len : end_slowly(m);
+}
+
+static inline void begin(struct vfk_model *m, uint32_t bar, uint64_t off, size_t len)
+{
+	m->access.bar = bar;
+	m->access.off = off;
+	m->access.len = len;
+}
+
+/* With the lock, which these drop. */
+static NOINLINE ssize_t read_locked(struct vfk_model *m, uint32_t bar, uint64_t off, void *buf,
+				    size_t len)
+{
+	int ret;
+
+	begin(m, bar, off, len);
+	ret = m->ops.bar_read(m, m->self, bar, off, buf, len);
+	return UNLIKELY(ret < 0) ? end_failed(m, false, ret) : end_whole(m);
+}
+
+static NOINLINE ssize_t write_locked(struct vfk_model *m, uint32_t bar, uint64_t off,
+				     const void *buf, size_t len)
+{
+	int ret;
+
+	begin(m, bar, off, len);
+	ret = m->ops.bar_write(m, m->self, bar, off, buf, len);
+	return UNLIKELY(ret < 0) ? end_failed(m, true, ret) : end_whole(m);
+}
+
+static NOINLINE ssize_t read_slowly(struct vfk_model *m, uint32_t region, uint64_t off, void *buf,
+				    size_t len)
+{
+	if (region >= VFKI_BARS)
+		return read_other(m, region, off, buf, len);
+	if (!vfki_bar_is_direct(&m->direct, region, off, len))
+		return vfki_bar_read(m, region, off, buf, len);
+	vfki_lock_sleep(&m->lock);
+	return read_locked(m, region, off, buf, len);
+}
+
+static NOINLINE ssize_t write_slowly(struct vfk_model *m, uint32_t region, uint64_t off,
+				     const void *buf, size_t len)
+{
+	if (region >= VFKI_BARS)
+		return write_other(m, region, off, buf, len);
+	if (!vfki_bar_is_direct(&m->direct, region, off, len))
+		return vfki_bar_write(m, region, off, buf, len);
+	vfki_lock_sleep(&m->lock);
+	return write_locked(m, region, off, buf, len);
+}
+
 static ssize_t model_region_read(struct vfk_io *io, uint32_t region, uint64_t off, void *buf,
 				 size_t len)
 {
 	struct vfk_model *m = model_of(io);
-	int ret;
 
-	if (UNLIKELY(region >= VFKI_BARS))
-		return read_other(m, region, off, buf, len);
-	if (UNLIKELY(!vfki_bar_is_direct(&m->bars[region], off, len)))
-		return vfki_bar_read(m, region, off, buf, len);
-	vfki_lock_take(&m->lock);
-	ret = m->ops.bar_read(m, m->self, region, off, buf, len);
-	if (UNLIKELY(ret < 0))
-		goto failed;
-	vfki_model_leave(m);
-	return (ssize_t)len;
-failed:
-	vfki_model_leave(m);
-	return vfki_bar_failed(m, region, off, len, false, ret);
+	if (UNLIKELY(region >= VFKI_BARS || !vfki_bar_is_direct(&m->direct, region, off, len) ||
+		     !vfki_lock_try(&m->lock)))
+		return read_slowly(m, region, off, buf, len);
+	return read_locked(m, region, off, buf, len);
 }
 
 /* A model executes a write before it returns, posted or not. */
@@ -324,22 +391,17 @@ static ssize_t model_region_write(struct vfk_io *io, uint32_t region, uint64_t o
 				  size_t len, unsigned int flags)
 {
 	struct vfk_model *m = model_of(io);
-	int ret;
 
 	(void)flags;
-	if (UNLIKELY(region >= VFKI_BARS))
-		return write_other(m, region, off, buf, len);
-	if (UNLIKELY(!vfki_bar_is_direct(&m->bars[region], off, len)))
-		return vfki_bar_write(m, region, off, buf, len);
-	vfki_lock_take(&m->lock);
-	ret = m->ops.bar_write(m, m->self, region, off, buf, len);
-	if (UNLIKELY(ret < 0))
-		goto failed;
-	vfki_model_leave(m);
-	return (ssize_t)len;
-failed:
-	vfki_model_leave(m);
-	return vfki_bar_failed(m, region, off, len, true, ret);
+	if (UNLIKELY(region >= VFKI_BARS || !vfki_bar_is_direct(&m->direct, region, off, len) ||
+		     !vfki_lock_try(&m->lock)))
+		return write_slowly(m, region, off, buf, len);
+	return write_locked(m, region, off, buf, len);
+}
+
+bool vfki_model_io_is_whole(uint32_t region)
+{
+	return region < VFKI_BARS;
 }
 
 static int model_device_feature(struct vfk_io *io, struct vfio_device_feature *feature)

@@ -67,6 +67,7 @@ void vfk_model_defer(struct vfk_model *m, struct vfk_model_work *work, uint64_t 
 	if (!delay_us || !w->timers) {
 		work->due = DUE_SOON;
 		put_in(&w->soon, work);
+		vfki_lock_mark(&m->lock);
 		return;
 	}
 	/* What cannot be expressed is far enough away. */
@@ -103,6 +104,12 @@ void vfki_work_run_soon(struct vfk_model *m)
 {
 	while (m->work.soon)
 		run_first(m, &m->work.soon);
+}
+
+void vfki_model_leave_slowly(struct vfk_model *m)
+{
+	vfki_work_run_soon(m);
+	vfki_lock_drop(&m->lock);
 }
 
 void vfki_work_cancel_all(struct vfk_model *m)

@@ -131,6 +131,14 @@ static void test_model_refuses(void **state)
 	assert_int_equal(rig_read(io, 0, 0, buf, 4), -EIO);
 	assert_int_equal(rig_write(io, 0, 0, buf, 16), -EIO);
 	assert_int_equal(probe.accesses, 2); /* it stops where it fails */
+	/* The door does not look behind these: what is no -errno ends here. */
+	probe.fail = -ENOTTY;
+	assert_int_equal(rig_read(io, 0, 0, buf, 4), -ENOTSUP);
+	probe.fail = -4096;
+	assert_int_equal(rig_read(io, 0, 0, buf, 4), -EPROTO);
+	assert_non_null(strstr(vfk_error(), "returned -4096"));
+	assert_int_equal(rig_write(io, 0, 8, buf, 4), -EPROTO);
+	assert_non_null(strstr(vfk_error(), "write at 0x8"));
 	rig_close(io);
 }
 
