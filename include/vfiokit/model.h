@@ -474,7 +474,8 @@ VFK_API int vfk_model_dma_write(struct vfk_model *model, uint64_t iova, const vo
 struct vfk_dma_ref {
 	void *ptr;
 	size_t len;
-	void *priv; /* the toolkit's */
+	void *priv;    /* the toolkit's */
+	uint64_t iova; /* where it begins */
 };
 
 /**
@@ -490,7 +491,25 @@ struct vfk_dma_ref {
 VFK_API int vfk_model_dma_get(struct vfk_model *model, uint64_t iova, size_t len, uint32_t prot,
 			      struct vfk_dma_ref *ref);
 
-/** vfk_model_dma_put - give back what vfk_model_dma_get() took */
+/**
+ * vfk_dma_ref_at - find a range in memory that is held already
+ * @ref: from vfk_model_dma_get() and not put since; all zero: holds nothing
+ * @len: > 0
+ *
+ * For a model that comes to the same memory again and again (a ring, a queue): it takes the ring once, all of it, finds
+ * each entry by two comparisons, and puts the reference when dma_unmap tells that the mapping goes, or bus mastering is to
+ * be looked at again. What vfk_model_dma_get() checked is not checked again: use the range as @prot there said.
+ *
+ * Returns the address; NULL: the range is not wholly inside, ask vfk_model_dma_get(). Threads: any, beside no put.
+ */
+static inline void *vfk_dma_ref_at(const struct vfk_dma_ref *ref, uint64_t iova, size_t len)
+{
+	uint64_t off = iova - ref->iova;
+
+	return off < ref->len && len <= ref->len - off ? (char *)ref->ptr + off : NULL;
+}
+
+/** vfk_model_dma_put - give back what vfk_model_dma_get() took; memory taken to be written counts as written, all of it */
 VFK_API void vfk_model_dma_put(struct vfk_model *model, struct vfk_dma_ref *ref);
 
 /* ---- deferred work ---- */

@@ -63,12 +63,27 @@ int vfk_model_dma_write(struct vfk_model *m, uint64_t iova, const void *buf, siz
 	return copy(m, iova, (void *)(uintptr_t)buf, len, VFK_DMA_WRITE); /* only read from */
 }
 
+/*
+ * The entry that contains @iova, or NULL. Transfers come in runs, so the one that was hit last is looked at first; the table
+ * remembers it, so that it is not remembered longer than it can be found.
+ */
+static struct vfki_dma_entry *find(struct vfki_dma_table *table, uint64_t iova)
+{
+	struct vfki_dma_entry *e = atomic_load_explicit(&table->last, memory_order_relaxed);
+
+	if (e && iova - e->m.first <= e->m.last - e->m.first)
+		return e;
+	e = (struct vfki_dma_entry *)vfki_mappings_find(&table->t, iova);
+	if (e)
+		atomic_store_explicit(&table->last, e, memory_order_relaxed);
+	return e;
+}
+
 /* Counts a reference on the entry that holds the range. */
 static int take(struct vfk_model *m, uint64_t iova, size_t len, uint32_t prot,
 		struct vfki_dma_entry **entry)
 {
-	const struct vfki_mappings *t = &atomic_load(&m->dma.table)->t;
-	struct vfki_dma_entry *e = (struct vfki_dma_entry *)vfki_mappings_find(t, iova);
+	struct vfki_dma_entry *e = find(atomic_load(&m->dma.table), iova);
 
 	if (!e || !len || len - 1 > e->m.last - iova || prot & ~e->m.prot)
 		return vfki_err(-EFAULT,
@@ -103,6 +118,7 @@ int vfk_model_dma_get(struct vfk_model *m, uint64_t iova, size_t len, uint32_t p
 		return ret;
 	ref->ptr = (char *)e->m.vaddr + (iova - e->m.first);
 	ref->len = len;
+	ref->iova = iova;
 	ref->priv = (char *)e + (prot & VFK_DMA_WRITE ? REF_WRITES : 0);
 	return 0;
 }

@@ -31,8 +31,9 @@ struct vfki_dma_entry {
 };
 
 struct vfki_dma_table {
-	struct vfki_garbage garbage; /* first */
-	struct vfki_mappings t;	     /* never changes once others see it */
+	struct vfki_garbage garbage;	     /* first */
+	struct vfki_mappings t;		     /* never changes once others see it */
+	struct vfki_dma_entry *_Atomic last; /* hit last, of this table; NULL */
 	/* Nodes that go with it, since the next table has others in their place; NULL while it is the newest. */
 	struct vfki_mapping_node *nodes;
 };

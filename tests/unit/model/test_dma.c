@@ -98,6 +98,30 @@ static void test_top_of_address_space(void **state)
 	rig_close(io);
 }
 
+/* What was hit last is found no longer than it is there, and not in its neighbour's place. */
+static void test_hit_last(void **state)
+{
+	struct vfk_io *io = master();
+	struct vfk_dma_ref ref;
+
+	(void)state;
+	assert_int_equal(rig_map(io, IOVA, memory, PAGE, RW), 0);
+	assert_int_equal(rig_map(io, IOVA + PAGE, memory + 2 * PAGE, PAGE, RW), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(vfk_model_dma_get(probe.model, IOVA + i % 2 * PAGE, 4, RW, &ref),
+				 0);
+		assert_ptr_equal(ref.ptr, memory + i % 2 * 2 * PAGE);
+		vfk_model_dma_put(probe.model, &ref);
+	}
+	assert_int_equal(rig_unmap(io, IOVA + PAGE, PAGE, 0), 0);
+	assert_int_equal(vfk_model_dma_get(probe.model, IOVA + PAGE, 4, RW, &ref), -EFAULT);
+	assert_int_equal(rig_map(io, IOVA + PAGE, memory + PAGE, PAGE, RW), 0);
+	assert_int_equal(vfk_model_dma_get(probe.model, IOVA + PAGE, 4, RW, &ref), 0);
+	assert_ptr_equal(ref.ptr, memory + PAGE);
+	vfk_model_dma_put(probe.model, &ref);
+	rig_close(io);
+}
+
 static void test_get(void **state)
 {
 	struct vfk_io *io = master();
@@ -109,7 +133,16 @@ static void test_get(void **state)
 	assert_int_equal(vfk_model_dma_get(probe.model, IOVA + 8, 16, VFK_DMA_READ, &ref), 0);
 	assert_ptr_equal(ref.ptr, memory + 8);
 	assert_int_equal(ref.len, 16);
+	assert_ptr_equal(vfk_dma_ref_at(&ref, IOVA + 8, 16), memory + 8);
+	assert_ptr_equal(vfk_dma_ref_at(&ref, IOVA + 23, 1), memory + 23);
+	assert_null(vfk_dma_ref_at(&ref, IOVA + 7, 1));
+	assert_null(vfk_dma_ref_at(&ref, IOVA + 24, 1));
+	assert_null(vfk_dma_ref_at(&ref, IOVA + 23, 2));
+	assert_null(vfk_dma_ref_at(&ref, IOVA + 9, SIZE_MAX));
+	assert_null(vfk_dma_ref_at(&ref, UINT64_MAX, 1));
 	vfk_model_dma_put(probe.model, &ref);
+	assert_null(vfk_dma_ref_at(&ref, IOVA + 8, 1));
+	assert_null(vfk_dma_ref_at(&ref, 0, 1));
 	vfk_model_dma_put(probe.model, &ref); /* put already: nothing happens */
 	assert_int_equal(vfk_model_dma_get(probe.model, IOVA, 16, VFK_DMA_WRITE, &ref), -EFAULT);
 	assert_int_equal(vfk_model_dma_get(probe.model, IOVA, 0, VFK_DMA_READ, &ref), -EFAULT);
@@ -451,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_top_of_address_space),
 		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_hit_last),
 		cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_unmap_busy),
 		cmocka_unit_test(test_put_when_told),
