@@ -128,21 +128,21 @@ static int gives_a_descriptor(struct vfk_io *own, struct vfio_device_feature *fe
 /* So has the descriptor that is a feature's result. */
 static void test_fault_after_feature(void **state)
 {
-	struct {
-		struct vfio_device_feature head;
-		struct vfki_feature_dma_buf buf;
-		struct vfki_region_dma_range range;
-	} f = { .head = { .argsz = sizeof(f),
-			  .flags = VFIO_DEVICE_FEATURE_GET | VFKI_FEATURE_DMA_BUF },
-		.buf = { .nr_ranges = 1 },
-		.range = { .length = 4096 } };
+	/* header, then struct vfki_feature_dma_buf with one range */
+	uint64_t room[8] = { 0 };
+	struct vfio_device_feature *f = (void *)room;
+	struct vfki_feature_dma_buf *buf = (void *)f->data;
 	int before;
 
 	(void)state;
 	start("fault,op=device_feature,errno=EXDEV,after=on");
 	p.ops.device_feature = gives_a_descriptor;
+	f->argsz = (uint32_t)(sizeof(*f) + sizeof(*buf) + sizeof(buf->dma_ranges[0]));
+	f->flags = VFIO_DEVICE_FEATURE_GET | VFKI_FEATURE_DMA_BUF;
+	buf->nr_ranges = 1;
+	buf->dma_ranges[0].length = 4096;
 	before = count_fds();
-	assert_int_equal(vfki_checked_device_feature(&c, &f.head), -EXDEV);
+	assert_int_equal(vfki_checked_device_feature(&c, f), -EXDEV);
 	assert_int_equal(count_fds(), before);
 	end();
 }

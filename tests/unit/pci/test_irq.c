@@ -96,20 +96,20 @@ static unsigned int refusals;
 
 static int let_go_and_refuse(struct vfk_io *io, const struct vfio_irq_set *set)
 {
-	struct {
-		struct vfio_irq_set head;
-		int32_t fd;
-	} none = { { .argsz = sizeof(none),
-		     .flags = set->flags,
-		     .index = set->index,
-		     .start = set->start,
-		     .count = 1 },
-		   -1 };
+	uint32_t room[sizeof(struct vfio_irq_set) / 4 + 1] = { 0 };
+	struct vfio_irq_set *none = (void *)room;
+	const int32_t fd = -1;
 
+	*none = (struct vfio_irq_set){ .argsz = sizeof(room),
+				       .flags = set->flags,
+				       .index = set->index,
+				       .start = set->start,
+				       .count = 1 };
+	memcpy(none->data, &fd, sizeof(fd));
 	if (!refusals || set->count != 1)
 		return plain_set_irqs(io, set);
 	refusals--;
-	assert_int_equal(plain_set_irqs(io, &none.head), 0);
+	assert_int_equal(plain_set_irqs(io, none), 0);
 	return -ENOMEM;
 }
 
