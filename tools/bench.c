@@ -41,6 +41,8 @@ static const char help[] =
 	"  --serve         serve URI by another process, and measure through its socket\n"
 	"  --cpus C,S      keep this process on processor C, the server and the bare peer on S; the\n"
 	"                  server is kept only where --serve starts it\n"
+	"  --spin US       with --serve: both ends ask so long before they sleep. The bare socket spins\n"
+	"                  then, as it does where URI says spin=\n"
 	"  --time MS       length of a round (100)\n"
 	"  --rounds N      rounds of each (5)\n"
 	"  --read R:O      what is read, 4 bytes (config:0)\n"
@@ -58,6 +60,7 @@ enum {
 	OPTION_WRITE,
 	OPTION_RAISE,
 	OPTION_IRQ,
+	OPTION_SPIN,
 };
 
 static const struct option options[] = {
@@ -69,6 +72,7 @@ static const struct option options[] = {
 	{ "write", required_argument, NULL, OPTION_WRITE },
 	{ "raise", required_argument, NULL, OPTION_RAISE },
 	{ "irq", required_argument, NULL, OPTION_IRQ },
+	{ "spin", required_argument, NULL, OPTION_SPIN },
 	{ NULL },
 };
 
@@ -139,6 +143,9 @@ static bool parse_option(struct bench *b, int option, bool *serve)
 	case OPTION_RAISE:
 		b->can_raise = true;
 		return access_parse_write(&b->args, optarg, &b->raise) == STATUS_OK;
+	case OPTION_SPIN:
+		good = number_parse(optarg, 1, 1000000, &b->spin_us);
+		break;
 	case OPTION_IRQ:
 		good = name_to_irq(optarg, &b->irq);
 		break;
@@ -181,6 +188,12 @@ static bool parse(struct bench *b, int argc, char **argv, bool *serve)
 			args_wrong(args, "no case \"%s\"", args->words[i]);
 			return false;
 		}
+	}
+	if (b->spin_us && !*serve) {
+		args_wrong(
+			args,
+			"--spin is for --serve; otherwise it is the URI's spin=, and the server's");
+		return false;
 	}
 	return true;
 }
@@ -434,8 +447,9 @@ static int run_on(struct bench *b, const char *uri)
 	int status = keep_on(b->cpus[0]);
 
 	b->socket = !strncmp(uri, "vfio-user:", 10);
+	b->spins = b->socket && strstr(uri, ",spin=");
 	if (status == STATUS_OK && b->socket)
-		status = bench_peer_start(&b->peer, b->cpus[1]);
+		status = bench_peer_start(&b->peer, b->cpus[1], b->spins);
 	if (status != STATUS_OK)
 		return status;
 	status = opening_open(&b->args, uri, 0, &b->dev);
@@ -456,6 +470,7 @@ stop_peer:
 
 int cmd_bench(int argc, char **argv)
 {
+	char uri[SOCKET_URI_SIZE + 32];
 	struct server_process server;
 	bool serve = false;
 	struct bench b;
@@ -465,9 +480,13 @@ int cmd_bench(int argc, char **argv)
 		return b.args.status;
 	if (!serve)
 		return run_on(&b, b.args.words[0]);
-	if (server_process_start(&server, b.args.words[0], b.cpus[1]) != STATUS_OK)
+	if (server_process_start(&server, b.args.words[0], b.cpus[1], (uint32_t)b.spin_us) !=
+	    STATUS_OK)
 		return STATUS_FAILED;
-	status = run_on(&b, server.uri);
+	snprintf(uri, sizeof(uri), "%s", server.uri);
+	if (b.spin_us)
+		snprintf(uri, sizeof(uri), "%s,spin=%" PRIu64, server.uri, b.spin_us);
+	status = run_on(&b, uri);
 	if (server_process_stop(&server) != STATUS_OK)
 		status = STATUS_FAILED;
 	return status;

@@ -21,8 +21,9 @@
  * answers until the socket is closed.
  */
 struct bench_peer {
-	int fd;	   /* -1: not there */
-	pid_t pid; /* 0: not there */
+	int fd;	    /* -1: not there */
+	pid_t pid;  /* 0: not there */
+	bool spins; /* both ends receive without sleeping */
 };
 
 enum bench_peer_does {
@@ -31,8 +32,8 @@ enum bench_peer_does {
 	PEER_SIGNALS, /* the eventfd that came with the first message */
 };
 
-/* Starts it, on processor @cpu (-1: any). STATUS_OK, or the failure printed. */
-int bench_peer_start(struct bench_peer *peer, int cpu);
+/* Starts it, on processor @cpu (-1: any), spinning or not. STATUS_OK, or the failure printed. */
+int bench_peer_start(struct bench_peer *peer, int cpu, bool spins);
 void bench_peer_stop(struct bench_peer *peer);
 
 /*
@@ -58,7 +59,9 @@ struct bench {
 	uint32_t irq;	 /* the interrupt's index */
 	uint64_t millis; /* of one round */
 	uint64_t rounds;
-	int cpus[2]; /* ours and the server's; -1: any */
+	uint64_t spin_us; /* of --spin */
+	bool spins;	  /* the device is reached spinning, and so is the peer */
+	int cpus[2];	  /* ours and the server's; -1: any */
 
 	/* what the case that is running holds */
 	int fd, bare_fd;

@@ -59,10 +59,13 @@ static int send_all(int socket, const void *data, size_t size, int fd)
 }
 
 /* All of @size bytes. Returns 0 or -errno. */
-static int receive_all(int socket, char *data, size_t size)
+static int receive_all(int socket, char *data, size_t size, bool spins)
 {
 	while (size) {
-		ssize_t n = recv(socket, data, size, 0);
+		ssize_t n = recv(socket, data, size, spins ? MSG_DONTWAIT : 0);
+
+		if (n < 0 && spins && errno == EAGAIN)
+			continue;
 
 		if (n <= 0)
 			return n ? -errno : -ENOTCONN;
@@ -101,6 +104,7 @@ static int answer(int socket, char *buffer, const struct head *head, int fd, int
 /* What was received and not yet used. */
 struct stream {
 	int socket;
+	bool spins;
 	int fd; /* that came last; -1: none */
 	char *data;
 	size_t at, end;
@@ -122,8 +126,11 @@ static int need(struct stream *in, size_t size)
 				      .msg_iovlen = 1,
 				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
-		ssize_t n = recvmsg(in->socket, &msg, MSG_CMSG_CLOEXEC);
+		ssize_t n = recvmsg(in->socket, &msg,
+				    MSG_CMSG_CLOEXEC | (in->spins ? MSG_DONTWAIT : 0));
 
+		if (n < 0 && in->spins && errno == EAGAIN)
+			continue;
 		if (n <= 0)
 			return n ? -errno : -ENOTCONN;
 		if (CMSG_FIRSTHDR(&msg))
@@ -156,9 +163,11 @@ static int serve(struct stream *in)
 	return ret;
 }
 
-static void __attribute__((noreturn)) child(int socket, int cpu)
+static void __attribute__((noreturn)) child(int socket, int cpu, bool spins)
 {
-	struct stream in = { .socket = socket, .fd = -1, .data = calloc(1, 2 * LARGEST) };
+	struct stream in = {
+		.socket = socket, .spins = spins, .fd = -1, .data = calloc(1, 2 * LARGEST)
+	};
 	cpu_set_t set;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -172,11 +181,11 @@ static void __attribute__((noreturn)) child(int socket, int cpu)
 	_exit(0);
 }
 
-int bench_peer_start(struct bench_peer *peer, int cpu)
+int bench_peer_start(struct bench_peer *peer, int cpu, bool spins)
 {
 	int pair[2];
 
-	*peer = (struct bench_peer){ .fd = -1 };
+	*peer = (struct bench_peer){ .fd = -1, .spins = spins };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail_text("bench", "socketpair: %m");
 	peer->pid = fork();
@@ -188,7 +197,7 @@ int bench_peer_start(struct bench_peer *peer, int cpu)
 	}
 	if (!peer->pid) {
 		close(pair[0]);
-		child(pair[1], cpu);
+		child(pair[1], cpu, spins);
 	}
 	close(pair[1]);
 	peer->fd = pair[0];
@@ -215,6 +224,6 @@ int bench_peer_ask(struct bench_peer *peer, enum bench_peer_does what, uint32_t 
 	*head = (struct head){ .size = size, .reply_size = reply_size, .what = what };
 	ret = send_all(peer->fd, buffer, size, fd);
 	if (!ret && reply_size)
-		ret = receive_all(peer->fd, buffer, reply_size);
+		ret = receive_all(peer->fd, buffer, reply_size, peer->spins);
 	return ret;
 }

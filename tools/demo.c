@@ -140,7 +140,7 @@ static int run_served(struct args *args)
 	struct server_process server;
 	int status;
 
-	if (server_process_start(&server, "model:edu", -1) != STATUS_OK)
+	if (server_process_start(&server, "model:edu", -1, 0) != STATUS_OK)
 		return STATUS_FAILED;
 	snprintf(heading, sizeof(heading),
 		 "Process %d serves model:edu; this process has opened it as\n%s:", (int)server.pid,

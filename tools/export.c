@@ -12,6 +12,9 @@
 #include "opening.h"
 #include "subcommand.h"
 
+/* How long a busy client is served before signals and other clients have their turn. */
+#define LINGER_MS 100
+
 static void on_event(void *ctx, enum vfk_server_event event, const char *text)
 {
 	static const char *const names[] = {
@@ -55,7 +58,9 @@ int export_open(struct export *export, struct args *args, const struct vfk_serve
 		bool verbose)
 {
 	struct vfk_server_opts own = *opts;
-	int status = opening_open(args, export->uri, VFK_OPEN_DISPATCH, &export->dev);
+	/* What is to be dispatched cannot wait in a receive: a model's deferred work gets a thread instead. */
+	uint32_t flags = export->lingers ? 0 : VFK_OPEN_DISPATCH;
+	int status = opening_open(args, export->uri, flags, &export->dev);
 
 	own.event = verbose ? on_event : NULL;
 	own.ctx = export;
@@ -94,6 +99,8 @@ void export_dispatch(struct export *export)
 
 	if (r < 0 && r != -EINTR)
 		handle_loss(export, r);
+	else if (r > 0 && export->lingers)
+		vfk_server_linger(export->server, LINGER_MS);
 }
 
 /* -ENOTCONN says both; the device itself knows which it was. */

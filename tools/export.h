@@ -14,7 +14,7 @@
 #include "args.h"
 #include "socket_place.h"
 
-/* Zeroed but for uri, and path or fd: nothing is open. */
+/* Zeroed but for uri, path or fd, and lingers: nothing is open. */
 struct export
 {
 	const char *uri;
@@ -23,6 +23,7 @@ struct export
 	struct socket_place place; /* the folder */
 	struct vfk_device *dev;
 	struct vfk_server *server;
+	bool lingers; /* whoever serves it serves nothing else: in the client's receive while it is busy */
 	bool one_client;  /* fd is a connected socket */
 	bool client_gone; /* and the server said so, or that the device is */
 	bool ended;	  /* nothing more is served */
@@ -36,7 +37,7 @@ int export_open(struct export *export, struct args *args, const struct vfk_serve
 /* Says on standard output where it is served. */
 void export_announce(const struct export *export);
 
-/* Does what is to be done, poll() having said that there is something. Afterwards look at ended. */
+/* Does what is to be done, poll() having said that there is something, and what follows at once. Afterwards look at ended. */
 void export_dispatch(struct export *export);
 
 /* Closes all of it, as far as it is open; status is final then. */

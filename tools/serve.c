@@ -54,6 +54,9 @@ static const char help[] =
 	"                       socket is in a folder of its own\n"
 	"  --threads            a thread for each device, so that a slow one holds up no other\n"
 	"  --exit-with-parent   end when the process that started this one is gone\n"
+	"  --spin=US            look for the client's next request for US microseconds before sleeping;\n"
+	"                       takes a processor while a client is busy. For one device, or with\n"
+	"                       --threads; not with --sandbox\n"
 	"  --verbose            show on stderr when clients come and go\n"
 	"\n"
 	"Who may connect, and what an intruder could do:\n"
@@ -92,6 +95,7 @@ enum {
 	OPTION_ALLOW_GID,
 	OPTION_USER,
 	OPTION_SANDBOX,
+	OPTION_SPIN,
 };
 
 static const struct option options[] = {
@@ -110,6 +114,7 @@ static const struct option options[] = {
 	{ "allow-gid", required_argument, NULL, OPTION_ALLOW_GID },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "sandbox", no_argument, NULL, OPTION_SANDBOX },
+	{ "spin", required_argument, NULL, OPTION_SPIN },
 	{ NULL },
 };
 
@@ -135,7 +140,8 @@ struct serve {
 	bool with_parent, verbose, threaded, sandboxed;
 	uint32_t flags; /* VFK_SERVER_ */
 	uint32_t mode;	/* of a new socket; 0: the default */
-	int signals;	/* signalfd */
+	uint32_t spin_us;
+	int signals; /* signalfd */
 	struct export *exports;
 	size_t num_exports;
 	struct pollfd *polls; /* signals, then the exports or the threads' end */
@@ -158,6 +164,18 @@ static bool parse_mode(struct serve *serve, const char *text)
 		return true;
 	args_wrong(&serve->args, "--socket-mode %s: not permissions like 0660", text);
 	return false;
+}
+
+static bool parse_spin(struct serve *serve, const char *text)
+{
+	uint64_t us;
+
+	if (!number_parse(text, 0, 1000000, &us)) {
+		args_wrong(&serve->args, "--spin %s: not microseconds, at most 1000000", text);
+		return false;
+	}
+	serve->spin_us = (uint32_t)us;
+	return true;
 }
 
 static uint32_t server_flag(int option)
@@ -232,10 +250,21 @@ static bool parse_option(struct serve *serve, int option)
 	case OPTION_SANDBOX:
 		serve->sandboxed = true;
 		return true;
+	case OPTION_SPIN:
+		return parse_spin(serve, optarg);
 	default:
 		serve->flags |= server_flag(option);
 		return true;
 	}
+}
+
+/*
+ * Whether whoever serves a device has nothing else to do, and may wait in its client's receive. A model's deferred work
+ * needs a thread then, which may start late and would have the rights of before: a sandbox does without.
+ */
+static bool can_linger(const struct serve *serve)
+{
+	return !serve->sandboxed && (serve->threaded || serve->args.num_words == 1);
 }
 
 /* Why these arguments do not go together; NULL: they do. */
@@ -252,6 +281,8 @@ static const char *find_conflict(const struct serve *serve)
 	if (serve->sandboxed && serve->flags & VFK_SERVER_WITHOUT_IOMMU)
 		return "--sandbox holds nobody who drives a device without an IOMMU "
 		       "(--without-iommu)";
+	if (serve->spin_us && !can_linger(serve))
+		return "--spin is for one device, or for --threads, and not for --sandbox";
 	if (serve->sandboxed && !sandbox_is_built_in())
 		return "--sandbox: this build has none, libseccomp was not there";
 	return NULL;
@@ -311,6 +342,7 @@ static int open_all(struct serve *serve)
 		.timeout_ms = serve->args.open.timeout_ms,
 		.socket_mode = serve->mode,
 		.flags = serve->flags,
+		.spin_us = serve->spin_us,
 		.guard = opening_guard(),
 		.allow_uids = serve->uids.ids,
 		.num_allow_uids = serve->uids.count,
@@ -319,8 +351,10 @@ static int open_all(struct serve *serve)
 	};
 	int status = STATUS_OK;
 
-	for (size_t i = 0; i < serve->num_exports && status == STATUS_OK; i++)
+	for (size_t i = 0; i < serve->num_exports && status == STATUS_OK; i++) {
+		serve->exports[i].lingers = can_linger(serve);
 		status = export_open(&serve->exports[i], &serve->args, &opts, serve->verbose);
+	}
 	return status;
 }
 

@@ -25,17 +25,19 @@ extern char **environ;
 
 static int spawn(struct server_process *server, int output)
 {
-	char option[SOCKET_PATH_SIZE + 16];
+	char option[SOCKET_PATH_SIZE + 16], spin[32];
 	char *const argv[] = { (char *)"vfiokit",
 			       (char *)"serve",
 			       (char *)server->device,
 			       option,
+			       spin,
 			       (char *)"--exit-with-parent",
 			       NULL };
 	posix_spawn_file_actions_t actions;
 	int r;
 
 	snprintf(option, sizeof(option), "--socket-path=%s", server->place.path);
+	snprintf(spin, sizeof(spin), "--spin=%u", server->spin_us);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	r = posix_spawn(&server->pid, "/proc/self/exe", &actions, NULL, argv, environ);
@@ -80,11 +82,12 @@ static int spawn_on(struct server_process *server, int output, int cpu)
 	return r;
 }
 
-int server_process_start(struct server_process *server, const char *device, int cpu)
+int server_process_start(struct server_process *server, const char *device, int cpu,
+			 uint32_t spin_us)
 {
 	int output[2], r;
 
-	*server = (struct server_process){ .device = device, .output = -1 };
+	*server = (struct server_process){ .device = device, .output = -1, .spin_us = spin_us };
 	r = socket_place_make(&server->place);
 	if (r < 0)
 		return fail_text(server->device, "no folder for a socket: %s", strerror(-r));

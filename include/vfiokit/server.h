@@ -68,6 +68,7 @@ struct vfk_server_opts {
 	const uint32_t *allow_gids;
 	size_t num_allow_uids;
 	size_t num_allow_gids;
+	uint32_t spin_us; /* vfk_server_linger() asks for so long before it sleeps in a receive; 0; at most 1000000 */
 };
 
 /** struct vfk_server_counts - since the server was made; zero-initialise, set size */
@@ -122,6 +123,29 @@ VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
  * Threads: one at a time.
  */
 VFK_API int vfk_server_dispatch(struct vfk_server *server);
+
+/**
+ * vfk_server_linger - serve the client that there is, without a poll for each of its requests
+ * @time_ms: go on for so long while requests come; at most 1000
+ *
+ * For a program that has nothing else to do: after vfk_server_dispatch() did something, this waits for the client's next
+ * request in the receive itself, which saves two of four system calls a request. It comes back when the time is over, when
+ * nothing came for 50 ms (and opts.spin_us), or when something else is to be done; a second client that connects
+ * meanwhile, and whatever the program polls besides, waits so long. It returns at once while there is no client, and with
+ * a device that has to be dispatched: open a model without VFK_OPEN_DISPATCH, its deferred work then has a thread.
+ *
+ *	while (running) {
+ *		poll vfk_server_poll_fd(server), and the program's own
+ *		if (vfk_server_dispatch(server) > 0)
+ *			vfk_server_linger(server, 100);
+ *	}
+ *
+ * Returns the number of things done; -ERANGE. What ends a server is told by vfk_server_dispatch(), for which
+ * vfk_server_poll_fd() is readable then.
+ *
+ * Threads: as vfk_server_dispatch().
+ */
+VFK_API int vfk_server_linger(struct vfk_server *server, uint32_t time_ms);
 
 /** vfk_server_has_client - whether a client is connected and has negotiated */
 VFK_API bool vfk_server_has_client(const struct vfk_server *server);

@@ -17,8 +17,8 @@ static int ended(struct vfki_conn *conn)
 	return vfki_err(conn->error, "%s", conn->reason);
 }
 
-/* *As the reader: the next command, if it is there. */
-static struct vfki_node *read_command(struct vfki_conn *conn)
+/* *As the reader: the next command, if it is there; with @block, one wait for it. */
+static struct vfki_node *read_command(struct vfki_conn *conn, bool block)
 {
 	struct vfki_node *node;
 	int left = MAX_BURST;
@@ -28,13 +28,13 @@ static struct vfki_node *read_command(struct vfki_conn *conn)
 	do {
 		vfki_reader_parse(conn, true);
 		node = vfki_queue_take(conn);
-	} while (!node && !conn->error && left-- && !vfki_reader_receive(conn, false));
+	} while (!node && !conn->error && left-- && !vfki_reader_receive(conn, block));
 	conn->taking = false;
 	vfki_reader_give(conn);
 	return node;
 }
 
-int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd)
+static int take_next(struct vfki_conn *conn, struct vfki_command **cmd, bool block)
 {
 	struct vfki_node *node;
 	int r = 0;
@@ -44,7 +44,7 @@ int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd)
 	vfki_queue_unwake(conn);
 	node = vfki_queue_take(conn);
 	if (!node && !conn->error && !conn->reading)
-		node = read_command(conn);
+		node = read_command(conn, block);
 	if (node) {
 		conn->current = node;
 		*cmd = &node->cmd;
@@ -54,6 +54,16 @@ int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd)
 	}
 	pthread_mutex_unlock(&conn->lock);
 	return r;
+}
+
+int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd)
+{
+	return take_next(conn, cmd, false);
+}
+
+int vfki_conn_await(struct vfki_conn *conn, struct vfki_command **cmd)
+{
+	return take_next(conn, cmd, true);
 }
 
 bool vfki_conn_pending(struct vfki_conn *conn)

@@ -114,6 +114,9 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq);
  */
 int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd);
 
+/* Server: the same, but waits in the receive, at most for the transport's bound; at once 0 while another thread reads. */
+int vfki_conn_await(struct vfki_conn *conn, struct vfki_command **cmd);
+
 /* Server: whether vfki_conn_next() has something that no poll shows. If not, a call of it costs a receive in vain. */
 bool vfki_conn_pending(struct vfki_conn *conn);
 

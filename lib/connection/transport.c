@@ -70,6 +70,30 @@ static void take_fds(struct msghdr *mh, struct vfki_arrived *arrived)
 	}
 }
 
+/* As recvmsg(), for a while without sleeping: a sleep and the wake-up cost more than many empty calls. */
+static ssize_t spin(const struct vfki_transport *t, struct msghdr *mh)
+{
+	uint64_t end = vfki_now_ns() + t->spin_ns;
+	ssize_t r;
+
+	do
+		r = recvmsg(t->fd, mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (r < 0 && errno == EAGAIN && vfki_now_ns() < end);
+	return r;
+}
+
+static ssize_t receive(const struct vfki_transport *t, struct msghdr *mh, bool block)
+{
+	ssize_t r = -1;
+
+	errno = EAGAIN;
+	if (block && t->spin_ns)
+		r = spin(t, mh);
+	if (r < 0 && errno == EAGAIN)
+		r = recvmsg(t->fd, mh, MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT));
+	return r;
+}
+
 static ssize_t unix_recv(struct vfki_transport *t, const struct iovec *iov, size_t n, bool block,
 			 struct vfki_arrived *arrived)
 {
@@ -80,7 +104,7 @@ static ssize_t unix_recv(struct vfki_transport *t, const struct iovec *iov, size
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t r = recvmsg(t->fd, &mh, MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT));
+	ssize_t r = receive(t, &mh, block);
 	int err = errno;
 
 	arrived->count = 0;
@@ -163,6 +187,7 @@ int vfki_unix_transport(int fd, uint32_t timeout_ms, struct vfki_transport *t)
 		return vfki_err_sys(r, "descriptor %d", fd);
 	t->ops = &unix_ops;
 	t->fd = fd;
+	t->spin_ns = 0;
 	return 0;
 }
 

@@ -59,6 +59,7 @@ struct vfki_transport_ops {
 struct vfki_transport {
 	const struct vfki_transport_ops *ops;
 	int fd; /* readable when there is something to receive */
+	uint64_t spin_ns; /* how long a receive that may block asks again and again before; 0; may be set at any time */
 };
 
 /*

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <vfiokit/server.h>
 
+#define VFKI_LINGER_MAX_MS 1000u
+
 struct vfk_server {
 	struct vfk_device *dev;
 	int epoll_fd;

@@ -20,6 +20,7 @@
 #define DEFAULT_XFER	    (1u << 20)
 #define MIN_XFER	    4096u
 #define MAX_XFER	    (16u << 20)
+#define MAX_SPIN_US	    1000000u
 
 #define KNOWN_FLAGS                                                           \
 	(VFK_SERVER_SHARE_BARS | VFK_SERVER_KEEP | VFK_SERVER_WITHOUT_RESET | \
@@ -56,6 +57,8 @@ static int read_opts(const struct vfk_server_opts *given, struct vfk_server_opts
 	if (!ret)
 		ret = check_range("socket_mode", o->socket_mode, 1, 0777);
 	if (!ret)
+		ret = check_range("spin_us", o->spin_us, 0, MAX_SPIN_US);
+	if (!ret)
 		ret = check_range("max_dma_maps", o->max_dma_maps, 1, VFKI_WIRE_MAX_DMA_MAPS);
 	if (!ret)
 		ret = check_range("max_data_xfer_size", o->max_data_xfer_size, MIN_XFER, MAX_XFER);
@@ -71,6 +74,7 @@ static int create(struct vfk_device *dev, const struct vfk_server_opts *o, struc
 		.max_xfer = o->max_data_xfer_size,
 		.guard = o->guard,
 		.flags = o->flags,
+		.spin_us = o->spin_us,
 	};
 	struct vfk_server *s;
 	int ret;

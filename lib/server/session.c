@@ -127,9 +127,13 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now)
 	struct vfki_transport transport;
 	int ret;
 
-	ret = vfki_unix_transport(fd, s->limits.timeout_ms, &transport);
+	/* Whoever waits in the receive has other things to look after; a longer wait for a reply asks again. */
+	ret = vfki_unix_transport(
+		fd, s->limits.timeout_ms < VFKI_RECEIVE_MS ? s->limits.timeout_ms : VFKI_RECEIVE_MS,
+		&transport);
 	if (ret)
 		return ret;
+	transport.spin_ns = s->limits.spin_us * 1000ull;
 	ret = vfki_conn_create(&transport, &opts, &s->conn);
 	if (ret)
 		return ret;
@@ -164,7 +168,7 @@ bool vfki_session_ready(const struct vfki_session *s)
 	       !s->unmapping.cmd;
 }
 
-int vfki_session_serve(struct vfki_session *s)
+static int serve(struct vfki_session *s, bool wait)
 {
 	struct vfki_command *cmd;
 	int ret;
@@ -172,7 +176,7 @@ int vfki_session_serve(struct vfki_session *s)
 	for (int n = 0; n < BURST; n++) {
 		if (!vfki_session_ready(s))
 			return n;
-		ret = vfki_conn_next(s->conn, &cmd);
+		ret = wait && !n ? vfki_conn_await(s->conn, &cmd) : vfki_conn_next(s->conn, &cmd);
 		if (ret <= 0)
 			return ret < 0 ? ret : n;
 		ret = vfki_command_run(s, cmd);
@@ -187,6 +191,16 @@ int vfki_session_serve(struct vfki_session *s)
 	}
 	vfki_conn_wake(s->conn);
 	return BURST;
+}
+
+int vfki_session_serve(struct vfki_session *s)
+{
+	return serve(s, false);
+}
+
+int vfki_session_await(struct vfki_session *s)
+{
+	return serve(s, true);
 }
 
 uint64_t vfki_session_deadline(const struct vfki_session *s, uint64_t now)

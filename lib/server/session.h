@@ -32,7 +32,11 @@ struct vfki_limits {
 	uint32_t max_xfer;
 	struct vfk_guard *guard; /* NULL: none */
 	uint32_t flags;		 /* VFK_SERVER_* */
+	uint32_t spin_us;
 };
+
+/* Longest wait in a client's receive. */
+#define VFKI_RECEIVE_MS 50u
 
 /* What the device is; asked once, since it does not change. */
 struct vfki_shape {
@@ -111,6 +115,9 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now);
  * Handles commands that are there, a bounded number. Returns how many; -errno when the session must end, with a text.
  */
 int vfki_session_serve(struct vfki_session *s);
+
+/* The same, but waits for the first one, at most VFKI_RECEIVE_MS and limits.spin_us, in the receive of the connection. */
+int vfki_session_await(struct vfki_session *s);
 
 /* Whether commands may be taken: false while a DMA_UNMAP waits. */
 bool vfki_session_ready(const struct vfki_session *s);

@@ -28,6 +28,11 @@ def test_all_cases(where):
         assert case["rate_ratio" if case["name"] in RATES else "time_ratio"] > 0
 
 
+def test_spinning():
+    (case,) = measured("model:edu", "read", "--serve", "--spin", "100")["cases"]
+    assert case["time_ratio"] > 0
+
+
 def test_cases_are_chosen():
     assert [case["name"] for case in measured("model:edu", "w*", "irq")["cases"]] == ["write", "irq"]
 
@@ -57,5 +62,5 @@ def test_failures():
 
 def test_wrong_usage():
     for words in (["model:edu", "reed"], ["model:edu", "--rounds", "0"], ["model:edu", "--cpus", "1"],
-                  ["model:edu", "--read", "bar0"], []):
+                  ["model:edu", "--read", "bar0"], ["model:edu", "--spin", "10"], []):
         vfiokit("bench", *words).misused()

@@ -45,6 +45,24 @@ def test_one_send_and_one_receive_a_read(serve, tmp_path):
     assert others < 20, more
 
 
+def test_one_receive_and_one_send_a_read_served(tmp_path):
+    """With one client the server waits in its receive: no poll for each request."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    counts = []
+    for reads in (1, 2001):
+        trace, command = tmp_path / ("served-%d" % reads), "%s read $VFIOKIT_URI bar0 0 4 --repeat %d" % (TOOL, reads)
+        run = subprocess.run(["strace", "-c", "-o", str(trace), TOOL, "serve", "model:edu", "--run", command],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+        assert run.returncode == 0, run.stderr
+        counts.append({fields[-1]: int(fields[3]) for fields in map(str.split, trace.read_text().splitlines())
+                       if len(fields) >= 5 and re.fullmatch(r"[\d.]+", fields[0]) and fields[-1] != "total"})
+    more = {name: counts[1][name] - counts[0].get(name, 0) for name in counts[1]}
+    assert 2000 <= more["sendmsg"] <= 2010 and 2000 <= more["recvmsg"] <= 2100, more
+    # Every 100 ms a look at everything else, and nothing with each read.
+    assert sum(n for name, n in more.items() if name not in ("sendmsg", "recvmsg")) < 400, more
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The library as "make install" leaves it: the environment in which pkg-config and the loader find it."""

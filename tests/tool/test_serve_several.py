@@ -150,3 +150,21 @@ def test_a_place_for_each(tmp_path):
     path = "--socket-path=%s" % (tmp_path / "s")
     vfiokit("serve", "model:edu", "model:edu", path).misused("each device")
     vfiokit("serve", "model:edu", path, path).misused("each device")
+
+
+def test_spinning_in_threads(serve, tmp_path):
+    """One thread waits in its busy client's receive, and the other device is served, and both end."""
+    paths = where(tmp_path, 2)
+    server = serve("model:edu", "model:edu", "--threads", "--spin=1000", *("--socket-path=" + path for path in paths),
+                   pass_fds=[])
+    with connect(paths[0]) as client:
+        assert negotiate(client) == (1, 0)
+        assert [read_ident(path) for path in paths[1:] * 2] == [IDENT] * 2
+        server.stop().done()
+
+
+def test_spinning_is_for_one_device_or_threads(tmp_path):
+    places = ["--socket-path=" + path for path in where(tmp_path, 2)]
+    vfiokit("serve", "model:edu", "model:edu", *places, "--spin=1").misused("--spin")
+    vfiokit("serve", "model:edu", "--socket-path=x", "--spin=1", "--sandbox").misused("--spin")
+    vfiokit("serve", "model:edu", "--socket-path=x", "--spin=1000001").misused("--spin")

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from session import DATA_NONE, MSI, PATIENCE, SET_IRQS, TRIGGER, Session, irq_set
+from session import DATA_EVENTFD, DATA_NONE, INTX, MSI, PATIENCE, SET_IRQS, TRIGGER, UNMASK, Session, irq_set
 
 TOOL = os.environ.get("VFIOKIT", "vfiokit")
 SLOW = bool(os.environ.get("VFIOKIT_SANITIZER"))
@@ -129,6 +129,13 @@ class Serving:
         session.arm(MSI, [event])
         os.close(event)
         session.good(SET_IRQS, irq_set(MSI, DATA_NONE | TRIGGER))
+        session.close()
+        self.settle()
+        # A thread, for who unmasks without the server.
+        session, event = self.client(), os.eventfd(0)
+        session.arm(INTX, [event])
+        session.ask(SET_IRQS, irq_set(INTX, DATA_EVENTFD | UNMASK), fds=[event])
+        os.close(event)
         session.close()
         self.settle()
 

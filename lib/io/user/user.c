@@ -16,6 +16,7 @@
 #define DEFAULT_TIMEOUT_MS 5000
 #define MAX_TIMEOUT_MS	   3600000
 #define MAX_HOLD_US	   1000000
+#define MAX_SPIN_US	   1000000
 
 ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *out, size_t out_len,
 			  void *in, size_t in_len)
@@ -149,6 +150,7 @@ static int get_timeout(const struct vfk_uri *uri, const struct vfk_open_opts *op
 struct options {
 	uint32_t timeout_ms;
 	uint64_t hold_us;
+	uint64_t spin_us;
 	bool twin;
 };
 
@@ -165,7 +167,7 @@ static int get_switch(const struct vfk_uri *uri, const char *key, bool *on)
 static int get_options(const struct vfk_uri *uri, const struct vfk_open_opts *opts,
 		       struct options *o)
 {
-	static const char *const keys[] = { "batch", "fd", "timeout", "twin", NULL };
+	static const char *const keys[] = { "batch", "fd", "spin", "timeout", "twin", NULL };
 	int r = vfk_uri_only(uri, keys);
 
 	if (!r)
@@ -173,12 +175,14 @@ static int get_options(const struct vfk_uri *uri, const struct vfk_open_opts *op
 	if (!r)
 		r = get_number(uri, "batch", 0, MAX_HOLD_US, &o->hold_us);
 	if (!r)
+		r = get_number(uri, "spin", 0, MAX_SPIN_US, &o->spin_us);
+	if (!r)
 		r = get_switch(uri, "twin", &o->twin);
 	return r;
 }
 
 static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
-		      const struct vfki_wire_caps *caps)
+		      const struct vfki_wire_caps *caps, uint64_t spin_us)
 {
 	const struct vfki_conn_opts opts = {
 		.timeout_ms = user->timeout_ms,
@@ -193,6 +197,7 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 	if (fd < 0)
 		return fd;
 	r = vfki_unix_transport(fd, user->timeout_ms, &t);
+	t.spin_ns = spin_us * 1000;
 	if (!r)
 		r = vfki_conn_create(&t, &opts, &user->conn);
 	if (r)
@@ -229,7 +234,7 @@ static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct 
 	if (r)
 		return r;
 	vfki_wire_caps_own(&caps, VFKI_WIRE_DEFAULT_XFER, o.twin);
-	r = connect_to(user, uri, &caps);
+	r = connect_to(user, uri, &caps, o.spin_us);
 	if (r)
 		goto fini_memory;
 	r = negotiate(user, &caps, &twin);
@@ -287,6 +292,7 @@ const struct vfk_io_ops vfki_user_io_ops = {
 	.name = "vfio-user",
 	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; "
 		"timeout=MS (5000); batch=US (0): hold posted writes so long, to send them together; "
+		"spin=US (0): ask so long for an answer before sleeping; "
 		"twin=on|off: the server's own requests on a second socket",
 	.instance_size = sizeof(struct vfki_user),
 	.open = user_open,
