@@ -36,7 +36,8 @@ static const char help[] =
 	"Measures how long operations on a device take, each beside its limit, which is measured in\n"
 	"turns with it: a bare socket with messages of the same size where the device is behind one,\n"
 	"the bare system calls where the kernel has it, memory where it is in this process. Prints medians, and the median of the ratios. CASE is a pattern:\n"
-	"read, write, posted, batch, mapped, irq, map, transfer; all of them without one.\n"
+	"read, write, posted, batch, mapped, irq, map, maps-16, maps-256, maps-4096, maps-65000 (mapped\n"
+	"beside so many), lookup, lookup-held, transfer; all of them without one.\n"
 	"\n"
 	"  --serve         serve URI by another process, and measure through its socket\n"
 	"  --cpus C,S      keep this process on processor C, the server and the bare peer on S; the\n"
@@ -341,7 +342,7 @@ static const char *limit_of(const struct bench *b, const struct bench_case *c)
 
 static void print_case(const struct bench *b, const struct bench_case *c, const struct figures *f)
 {
-	printf("%-9s", c->name);
+	printf("%-12s", c->name);
 	if (f->why) {
 		printf("  not measured: %s\n", f->why);
 		return;
@@ -390,7 +391,7 @@ static int run_cases(struct bench *b, json_object *cases)
 	int status = STATUS_OK;
 
 	if (!cases)
-		printf("%-9s%12s%12s%8s\n", "case", "device", "limit", "ratio");
+		printf("%-12s%12s%12s%8s\n", "case", "device", "limit", "ratio");
 	for (const struct bench_case *c = bench_cases; c->name && status == STATUS_OK; c++) {
 		struct figures f;
 

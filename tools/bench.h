@@ -69,7 +69,27 @@ struct bench {
 	uint32_t *memory;
 	uint32_t region;
 	uint64_t at;
+	uint64_t first; /* of the mappings that are held */
+	uint32_t held;
+	struct bench_lookup *lookup;
 };
+
+/* bench_cases.c: a page that can be mapped at b->at */
+int bench_prepare_map(struct bench *b, const char **why);
+void bench_finish_map(struct bench *b);
+
+/* bench_maps.c */
+int bench_prepare_16(struct bench *b, const char **why);
+int bench_prepare_256(struct bench *b, const char **why);
+int bench_prepare_4096(struct bench *b, const char **why);
+int bench_prepare_65000(struct bench *b, const char **why);
+void bench_finish_maps(struct bench *b);
+int bench_prepare_lookup(struct bench *b, const char **why);
+void bench_finish_lookup(struct bench *b);
+int bench_device_lookup(struct bench *b, uint64_t n);
+int bench_bare_lookup(struct bench *b, uint64_t n);
+int bench_device_held(struct bench *b, uint64_t n);
+int bench_bare_held(struct bench *b, uint64_t n);
 
 struct bench_case {
 	const char *name;

@@ -262,7 +262,7 @@ static void finish_irq(struct bench *b)
 
 /* ---- DMA mappings ---- */
 
-static int prepare_map(struct bench *b, const char **why)
+int bench_prepare_map(struct bench *b, const char **why)
 {
 	struct vfk_dma_limits limits = { .size = sizeof(limits) };
 
@@ -322,7 +322,7 @@ static int bare_map(struct bench *b, uint64_t n)
 	return ret;
 }
 
-static void finish_map(struct bench *b)
+void bench_finish_map(struct bench *b)
 {
 	if (b->memory)
 		munmap(b->memory, PAGE);
@@ -432,10 +432,56 @@ const struct bench_case bench_cases[] = {
 	  .help = "a page is mapped for DMA, and unmapped",
 	  .limit = "mmap and munmap of it",
 	  .socket = "the same bytes, mmap and munmap, bare",
-	  .prepare = prepare_map,
+	  .prepare = bench_prepare_map,
 	  .device = device_map,
 	  .bare = bare_map,
-	  .finish = finish_map },
+	  .finish = bench_finish_map },
+	{ .name = "maps-16",
+	  .help = "the same, while 16 pages are mapped",
+	  .limit = "mmap and munmap of it",
+	  .socket = "the same bytes, mmap and munmap, bare",
+	  .prepare = bench_prepare_16,
+	  .device = device_map,
+	  .bare = bare_map,
+	  .finish = bench_finish_maps },
+	{ .name = "maps-256",
+	  .help = "the same, while 256 pages are mapped",
+	  .limit = "mmap and munmap of it",
+	  .socket = "the same bytes, mmap and munmap, bare",
+	  .prepare = bench_prepare_256,
+	  .device = device_map,
+	  .bare = bare_map,
+	  .finish = bench_finish_maps },
+	{ .name = "maps-4096",
+	  .help = "the same, while 4096 pages are mapped",
+	  .limit = "mmap and munmap of it",
+	  .socket = "the same bytes, mmap and munmap, bare",
+	  .prepare = bench_prepare_4096,
+	  .device = device_map,
+	  .bare = bare_map,
+	  .finish = bench_finish_maps },
+	{ .name = "maps-65000",
+	  .help = "the same, while 65000 pages are mapped",
+	  .limit = "mmap and munmap of it",
+	  .socket = "the same bytes, mmap and munmap, bare",
+	  .prepare = bench_prepare_65000,
+	  .device = device_map,
+	  .bare = bare_map,
+	  .finish = bench_finish_maps },
+	{ .name = "lookup",
+	  .help = "a model finds a page among 65535, at random",
+	  .limit = "a binary search",
+	  .prepare = bench_prepare_lookup,
+	  .device = bench_device_lookup,
+	  .bare = bench_bare_lookup,
+	  .finish = bench_finish_lookup },
+	{ .name = "lookup-held",
+	  .help = "a model finds what it holds",
+	  .limit = "a comparison of bounds",
+	  .prepare = bench_prepare_lookup,
+	  .device = bench_device_held,
+	  .bare = bench_bare_held,
+	  .finish = bench_finish_lookup },
 	{ .name = "transfer",
 	  .help = "1 MiB of a region is read",
 	  .limit = "memcpy",

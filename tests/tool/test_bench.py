@@ -6,12 +6,13 @@ import json
 import pytest
 from conftest import vfiokit
 
-CASES = ["read", "write", "posted", "batch", "mapped", "irq", "map", "transfer"]
+CASES = ["read", "write", "posted", "batch", "mapped", "irq", "map", "maps-16", "maps-256", "maps-4096", "maps-65000",
+         "lookup", "lookup-held", "transfer"]
 RATES = ("posted", "batch")
 
 
 def measured(*words):
-    return json.loads(vfiokit("bench", *words, "--json", "--time", "1", "--rounds", "3").done())
+    return json.loads(vfiokit("bench", *words, "--json", "--time", "1", "--rounds", "3", timeout=240).done())
 
 
 @pytest.mark.parametrize("where", [[], ["--serve"]], ids=["in-process", "served"])
