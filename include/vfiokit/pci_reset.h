@@ -72,7 +72,11 @@ enum vfk_pci_reset_method {
 	 * Features) to PM, and resets the bus where the device is alone on it.
 	 */
 	VFK_PCI_RESET_FUNCTION,
-	/* D0 to D3hot and back, of a device whose No_Soft_Reset is 0 (PCI PM 1.2 section 5.4.1) */
+	/*
+	 * D0 to D3hot and back, of a device whose No_Soft_Reset is 0 (PCI PM 1.2 section 5.4.1). The way back is tried
+	 * again where an access fails, three times in all, and also after a failure of the way there; the text says
+	 * when the device may be left in D3hot all the same
+	 */
 	VFK_PCI_RESET_PM,
 	/* of the slot or bus, where the device is alone on it; else vfk_pci_hot_reset() */
 	VFK_PCI_RESET_HOT,

@@ -13,6 +13,7 @@
 #include <vfiokit/pci_reset.h>
 
 #define BIT(method) (1u << (method))
+#define WAKE_TRIES  3
 
 /* ---- before and after ---- */
 
@@ -131,11 +132,28 @@ int vfk_pci_reset_methods(struct vfk_pci *pci, uint32_t *methods)
 	return ret;
 }
 
+/* Nobody else takes it out of D3hot: a write or a read that is lost on the way is made again. */
+static int wake(struct vfk_pci *pci)
+{
+	int ret = vfki_pci_power_write(pci, VFK_PCI_D0);
+
+	for (int i = 1; ret < 0 && i < WAKE_TRIES; i++)
+		ret = vfki_pci_power_write(pci, VFK_PCI_D0);
+	return ret < 0 ? vfki_err_prefix(ret, "it may be left in D3hot") : 0;
+}
+
+/* After a failure, too, it may be in D3hot: the device takes a write whose reply does not come. */
 static int by_power(struct vfk_pci *pci)
 {
+	char text[VFKI_ERROR_SIZE];
 	int ret = vfki_pci_power_write(pci, VFK_PCI_D3HOT);
 
-	return ret ? ret : vfki_pci_power_write(pci, VFK_PCI_D0);
+	if (!ret)
+		return wake(pci);
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	if (wake(pci) < 0)
+		return vfki_err(ret, "%s; and %s", text, vfk_error());
+	return vfki_err(ret, "%s", text);
 }
 
 static int run(struct vfk_pci *pci, enum vfk_pci_reset_method method)

@@ -509,6 +509,76 @@ static void test_pm_stuck(void **state)
 	as_before();
 }
 
+/* ---- D3hot and back, with accesses that fail ---- */
+
+static unsigned int control_writes, bad_first, bad_last; /* counted from 1 */
+static bool bad_takes_effect;
+
+static ssize_t write_badly(struct vfk_io *io, uint32_t region, uint64_t off, const void *buf,
+			   size_t len, unsigned int flags)
+{
+	bool bad = off == CTRL_NSR && ++control_writes >= bad_first && control_writes <= bad_last;
+
+	if (!bad || bad_takes_effect)
+		write_soft(io, region, off, buf, len, flags);
+	return bad ? -EIO : (ssize_t)len;
+}
+
+/* The outcome where the writes @first to @last of the control register fail. */
+static int pm_reset_with(unsigned int first, unsigned int last, bool takes_effect)
+{
+	p.ops.region_write = write_badly;
+	control_writes = 0;
+	bad_first = first;
+	bad_last = last;
+	bad_takes_effect = takes_effect;
+	open_pci();
+	return vfk_pci_reset(pci, VFK_PCI_RESET_PM);
+}
+
+static void test_pm_way_there_fails(void **state)
+{
+	(void)state;
+	assert_int_equal(pm_reset_with(1, 1, false), -EIO);
+	says("write");
+	assert_int_equal(resets, 0);
+	as_before();
+	assert_int_equal(pci->bars.held, 0);
+}
+
+/* The write arrived, and its reply did not. */
+static void test_pm_way_there_is_told_wrong(void **state)
+{
+	(void)state;
+	assert_int_equal(pm_reset_with(1, 1, true), -EIO);
+	says("write");
+	assert_null(strstr(vfk_error(), "D3hot"));
+	assert_int_equal(resets, 1);
+	as_before();
+	assert_int_equal(pci->bars.held, 0);
+}
+
+static void test_pm_way_back_fails_at_first(void **state)
+{
+	(void)state;
+	assert_int_equal(pm_reset_with(2, 3, false), 0);
+	assert_int_equal(control_writes, 5); /* the last restores it */
+	assert_int_equal(resets, 1);
+	as_before();
+	assert_int_equal(pci->bars.held, 0);
+}
+
+static void test_pm_way_back_fails(void **state)
+{
+	(void)state;
+	assert_int_equal(pm_reset_with(2, 4, false), -EIO);
+	says("it may be left in D3hot");
+	assert_int_equal(resets, 0);
+	assert_int_equal(pci->bars.held, 1);
+	assert_int_equal(vfk_pci_set_power_state(pci, VFK_PCI_D0), 0);
+	assert_int_equal(pci->bars.held, 0);
+}
+
 static void test_config_comes_late(void **state)
 {
 	(void)state;
@@ -682,6 +752,10 @@ int main(void)
 		TEST(test_reset_from_d3),
 		TEST(test_reset_by_pm),
 		TEST(test_pm_stuck),
+		TEST(test_pm_way_there_fails),
+		TEST(test_pm_way_there_is_told_wrong),
+		TEST(test_pm_way_back_fails_at_first),
+		TEST(test_pm_way_back_fails),
 		TEST(test_config_comes_late),
 		TEST(test_config_stays_ones),
 		TEST(test_reset_fails),
