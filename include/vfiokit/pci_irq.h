@@ -219,7 +219,7 @@ struct vfk_pci_msix_info {
  * who reach for table or pending bits need to know.
  *
  * Returns 0; -ENOENT the device has no MSI-X; -EPROTO table or pending bits are in no BAR (an indicator above 5), do not
- * lie inside theirs, or overlap; what asking for a BAR's region info said.
+ * lie inside theirs, or overlap; what asking for a BAR's region info, or for the interrupt's, said.
  */
 VFK_API int vfk_pci_msix_get_info(const struct vfk_pci *pci, struct vfk_pci_msix_info *info);
 

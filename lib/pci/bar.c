@@ -75,8 +75,7 @@ static int read_region(struct vfk_pci *pci, unsigned int i)
 		b->info.size = info->size;
 		return 0;
 	}
-	if (ret == -ENOMEM || ret == -ENOTCONN || ret == -ECONNRESET || ret == -ETIMEDOUT ||
-	    ret == -ENODEV)
+	if (vfki_pci_is_gone(ret))
 		return ret;
 	b->error = ret;
 	snprintf(b->text, sizeof(b->text), "%s", vfk_error());

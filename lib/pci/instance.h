@@ -16,7 +16,9 @@
 #include "irq.h"
 #include "power.h"
 #include "rom.h"
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <vfiokit/device.h>
 #include <vfiokit/pci.h>
 
@@ -35,6 +37,13 @@ struct vfk_pci {
 static inline const char *vfki_pci_name(const struct vfk_pci *pci)
 {
 	return vfk_device_name(pci->dev);
+}
+
+/* Failures that are about the whole device; any other is about what was asked for. */
+static inline bool vfki_pci_is_gone(int ret)
+{
+	return ret == -ENOMEM || ret == -ENOTCONN || ret == -ECONNRESET || ret == -ETIMEDOUT ||
+	       ret == -ENODEV;
 }
 
 static inline void vfki_pci_lock(struct vfk_pci *pci)

@@ -37,8 +37,8 @@ struct vfki_pci_vectors {
 
 /* What early setup found; constant. */
 struct vfki_pci_msix {
-	int result;   /* of vfk_pci_msix_get_info() */
-	char why[96]; /* its text; of a failure */
+	int result;    /* of vfk_pci_msix_get_info() */
+	char why[256]; /* its text; of a failure */
 	struct vfk_pci_msix_info info;
 };
 

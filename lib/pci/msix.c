@@ -64,14 +64,21 @@ static void check(struct vfk_pci *pci)
 		wrong(&pci->irqs.msix, -EPROTO, "MSI-X table and PBA overlap");
 }
 
-static uint32_t usable(struct vfk_pci *pci, uint32_t count)
+/* Of a device that does not tell how many vectors can be had nothing else about MSI-X is worth knowing. */
+static int ask_usable(struct vfk_pci *pci)
 {
+	struct vfki_pci_msix *m = &pci->irqs.msix;
 	struct vfk_irq_info info;
-	int ret = vfk_irq_get_info(pci->dev, VFIO_PCI_MSIX_IRQ_INDEX, &info);
+	int ret;
 
-	if (ret < 0)
+	if (vfk_device_num_irqs(pci->dev) <= VFIO_PCI_MSIX_IRQ_INDEX)
 		return 0;
-	return (uint32_t)vfki_min_u64(count, info.count);
+	ret = vfk_irq_get_info(pci->dev, VFIO_PCI_MSIX_IRQ_INDEX, &info);
+	if (!ret)
+		m->info.usable = (uint32_t)vfki_min_u64(m->info.count, info.count);
+	else if (!vfki_pci_is_gone(ret))
+		wrong(m, ret, "MSI-X: its interrupt info cannot be had: %s", vfk_error());
+	return vfki_pci_is_gone(ret) ? ret : 0;
 }
 
 int vfki_pci_msix_init(struct vfk_pci *pci)
@@ -99,7 +106,6 @@ int vfki_pci_msix_init(struct vfk_pci *pci)
 	m->info = (struct vfk_pci_msix_info){
 		.cap = cap,
 		.count = count,
-		.usable = usable(pci, count),
 		.table_bar = table & BIR_MASK,
 		.table_offset = table & ~BIR_MASK,
 		.table_size = (uint64_t)count * ENTRY,
@@ -107,8 +113,10 @@ int vfki_pci_msix_init(struct vfk_pci *pci)
 		.pba_offset = pba & ~BIR_MASK,
 		.pba_size = (uint64_t)(count + PBA_UNIT - 1) / PBA_UNIT * (PBA_UNIT / 8),
 	};
-	check(pci);
-	return 0;
+	ret = ask_usable(pci);
+	if (!ret && !m->result)
+		check(pci);
+	return ret;
 }
 
 int vfk_pci_msix_get_info(const struct vfk_pci *pci, struct vfk_pci_msix_info *info)

@@ -38,8 +38,8 @@ static int op_device_info(struct vfk_io *io, struct vfio_device_info *info)
 {
 	info->argsz = offsetof(struct vfio_device_info, cap_offset);
 	info->flags = of(io)->device_flags;
-	info->num_regions = PP_REGIONS;
-	info->num_irqs = VFIO_PCI_NUM_IRQS;
+	info->num_regions = of(io)->num_regions;
+	info->num_irqs = of(io)->num_irqs;
 	return 0;
 }
 
@@ -82,6 +82,11 @@ static int op_region_info(struct vfk_io *io, struct vfio_region_info *info,
 
 static int op_irq_info(struct vfk_io *io, struct vfio_irq_info *info)
 {
+	const struct pp_call call = { .op = PP_IRQ_INFO, .index = info->index };
+	long ret;
+
+	if (note(of(io), &call, &ret))
+		return (int)ret;
 	info->flags = of(io)->irqs[info->index].flags;
 	info->count = of(io)->irqs[info->index].count;
 	return 0;
@@ -239,6 +244,8 @@ void pp_init(struct puppet_pci *p)
 	p->ops = ops;
 	p->ops.close = op_close;
 	p->device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
+	p->num_regions = PP_REGIONS;
+	p->num_irqs = VFIO_PCI_NUM_IRQS;
 	p->config_size = PCI_CFG_SPACE_EXP_SIZE;
 	pp_set32(p, PCI_VENDOR_ID, 0x10f01af4);
 	pp_set32(p, PCI_CLASS_REVISION, 0xff000003);

@@ -28,6 +28,7 @@ enum pp_op {
 	PP_RESET,
 	PP_HOT_RESET_INFO,
 	PP_HOT_RESET,
+	PP_IRQ_INFO,
 	PP_OPS,
 };
 
@@ -52,6 +53,7 @@ struct puppet_pci {
 	struct vfk_io io;      /* first */
 	struct vfk_io_ops ops; /* a copy that a test may take members out of */
 	uint32_t device_flags;
+	uint32_t num_regions, num_irqs; /* as many as there are; fewer */
 	uint32_t config_size;
 	uint8_t config[PCI_CFG_SPACE_EXP_SIZE];
 	uint8_t writable[PCI_CFG_SPACE_EXP_SIZE]; /* bits of config space that can be written */

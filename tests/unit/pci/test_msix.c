@@ -154,15 +154,56 @@ static void test_unreadable(void **state)
 	vfk_device_close(dev);
 }
 
+/* How many vectors there are is not known, which is not the same as none. */
+static void test_info_refused(void **state)
+{
+	struct vfk_device *dev = pp_open_device(&p);
+	struct vfk_pci_msix_info i = { .count = 7 };
+	struct vfk_pci *pci = NULL;
+
+	(void)state;
+	pp_fail(&p, PP_IRQ_INFO, 0, 1, -EIO);
+	assert_int_equal(vfk_pci_open(dev, &pci), 0);
+	assert_int_equal(vfk_pci_msix_get_info(pci, &i), -EIO);
+	assert_int_equal(i.count, 7);
+	assert_non_null(strstr(vfk_error(), "MSI-X: its interrupt info cannot be had"));
+	/* it is asked anew */
+	assert_int_equal(vfk_pci_irq_enable(pci, VFIO_PCI_MSIX_IRQ_INDEX, 1, 2, NULL), 2);
+	pp_close(pci);
+	dev = pp_open_device(&p);
+	pci = NULL;
+	pp_fail(&p, PP_IRQ_INFO, 0, 1, -ENODEV);
+	assert_int_equal(vfk_pci_open(dev, &pci), -ENODEV);
+	assert_null(pci);
+	vfk_device_close(dev);
+}
+
+/* A device that has only INTx and MSI. */
+static void test_no_such_interrupt(void **state)
+{
+	struct vfk_pci_msix_info i;
+	struct vfk_pci *pci;
+
+	(void)state;
+	p.num_irqs = VFIO_PCI_MSIX_IRQ_INDEX;
+	pci = pp_open(&p);
+	assert_int_equal(vfk_pci_msix_get_info(pci, &i), 0);
+	assert_int_equal(i.count, 65);
+	assert_int_equal(i.usable, 0);
+	assert_int_equal(vfk_pci_irq_enable(pci, VFIO_PCI_MSIX_IRQ_INDEX, 1, 1, NULL), -ENOTSUP);
+	pp_close(pci);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_place),      TEST(test_fewer_than_the_table),
-		TEST(test_none),       TEST(test_outside),
-		TEST(test_indicator),  TEST(test_overlap),
-		TEST(test_at_the_end), TEST(test_unreadable),
+		TEST(test_place),	 TEST(test_fewer_than_the_table),
+		TEST(test_none),	 TEST(test_outside),
+		TEST(test_indicator),	 TEST(test_overlap),
+		TEST(test_at_the_end),	 TEST(test_unreadable),
+		TEST(test_info_refused), TEST(test_no_such_interrupt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
