@@ -52,8 +52,11 @@ struct vfk_pci;
  * Reads the header and the lists of capabilities, and changes nothing of the device. A list that is broken is no
  * failure: the capabilities before the break are known, and vfk_pci_cap_next() tells of it.
  *
- * Returns 0; -ENOTSUP it is no PCI device; -EPROTO it has no config space, or one shorter than its header; -ENODEV its
- * config space reads as ones: nobody answers; -ENOMEM.
+ * A device with fewer interrupts than VFIO_PCI_NUM_IRQS (an old kernel's, a server's own choice) does not have those
+ * that are missing: they are -ENOTSUP, as the ones with a count of 0.
+ *
+ * Returns 0; -ENOTSUP it is no PCI device; -EPROTO it has too few regions for a PCI device (config space is the eighth),
+ * or no config space, or one shorter than its header; -ENODEV its config space reads as ones: nobody answers; -ENOMEM.
  */
 VFK_API int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **pci);
 

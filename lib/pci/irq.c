@@ -52,6 +52,9 @@ int vfki_pci_irq_info(struct vfk_pci *pci, uint32_t index, struct vfk_irq_info *
 	if (index >= vfk_device_num_irqs(pci->dev))
 		return 0;
 	ret = vfk_irq_get_info(pci->dev, index, info);
+	/* vfio-pci, of a device that is not PCI Express */
+	if (ret == -EINVAL && index == VFIO_PCI_ERR_IRQ_INDEX)
+		return 0;
 	if (!ret && index == VFIO_PCI_MSIX_IRQ_INDEX && !msix->result)
 		info->count = msix->info.usable;
 	return ret;

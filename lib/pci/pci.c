@@ -6,6 +6,7 @@
  */
 #include "instance.h"
 #include "lib/base/error.h"
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 
@@ -52,13 +53,28 @@ static int read_identity(struct vfk_pci *pci)
 	return read_subsystem(pci);
 }
 
-int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
+/* Interrupts may be fewer: the indices of errors and requests came later (Linux 3.11, 4.0). */
+static int check_shape(const struct vfk_device *dev)
 {
-	struct vfk_pci *pci;
-	int ret;
+	uint32_t regions = vfk_device_num_regions(dev);
 
 	if (!(vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI))
 		return vfki_err(-ENOTSUP, "%s: no PCI device", vfk_device_name(dev));
+	if (regions <= VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfki_err(-EPROTO,
+				"%s: it says that it is a PCI device, and has %" PRIu32
+				" regions: config space would be the eighth",
+				vfk_device_name(dev), regions);
+	return 0;
+}
+
+int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
+{
+	struct vfk_pci *pci;
+	int ret = check_shape(dev);
+
+	if (ret < 0)
+		return ret;
 	pci = calloc(1, sizeof(*pci));
 	if (!pci)
 		return vfki_err(-ENOMEM, "%s: no memory", vfk_device_name(dev));

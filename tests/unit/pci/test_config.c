@@ -55,6 +55,51 @@ static void test_open_refusals(void **state)
 	refused(-ENODEV, "ones");
 }
 
+static void test_too_few_regions(void **state)
+{
+	(void)state;
+	p.num_regions = 7;
+	refused(-EPROTO, "7 regions");
+	p.num_regions = 0;
+	refused(-EPROTO, "0 regions");
+	p.num_regions = 8;
+	pp_close(pp_open(&p));
+}
+
+/* Each that is missing is one that the device does not have. */
+static void test_too_few_interrupts(void **state)
+{
+	(void)state;
+	p.irqs[VFIO_PCI_INTX_IRQ_INDEX] =
+		(struct vfio_irq_info){ .flags = VFIO_IRQ_INFO_EVENTFD, .count = 1 };
+	for (p.num_irqs = 0; p.num_irqs <= VFIO_PCI_NUM_IRQS; p.num_irqs++) {
+		struct vfk_pci *pci = pp_open(&p);
+		int intx = p.num_irqs ? 1 : -ENOTSUP;
+
+		assert_int_equal(vfk_pci_irq_enable(pci, VFK_PCI_IRQ_BEST, 1, 4, NULL), intx);
+		assert_int_equal(vfk_pci_irq_enable(pci, VFIO_PCI_MSI_IRQ_INDEX, 1, 1, NULL),
+				 -ENOTSUP);
+		assert_int_equal(vfk_pci_irq_enable(pci, VFIO_PCI_MSIX_IRQ_INDEX, 1, 1, NULL),
+				 -ENOTSUP);
+		assert_int_equal(vfk_pci_set_err_fd(pci, -1), -ENOTSUP);
+		assert_int_equal(vfk_pci_set_req_fd(pci, -1), -ENOTSUP);
+		pp_close(pci);
+	}
+}
+
+/* vfio-pci, of a device that is not PCI Express. */
+static void test_no_error_interrupt(void **state)
+{
+	struct vfk_pci *pci;
+
+	(void)state;
+	pci = pp_open(&p);
+	pp_fail(&p, PP_IRQ_INFO, 0, 1, -EINVAL);
+	assert_int_equal(vfk_pci_set_err_fd(pci, -1), -ENOTSUP);
+	assert_non_null(strstr(vfk_error(), "no error notifier"));
+	pp_close(pci);
+}
+
 static void test_identity(void **state)
 {
 	struct vfk_pci_identity id;
@@ -283,6 +328,9 @@ static void test_longest_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_too_few_regions),
+		TEST(test_too_few_interrupts),
+		TEST(test_no_error_interrupt),
 		TEST(test_open_refusals),
 		TEST(test_identity),
 		TEST(test_bridge_has_no_subsystem),
