@@ -10,10 +10,9 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/range.h"
-#include <fcntl.h>
+#include "output.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -88,20 +87,11 @@ static void end_block(struct draft *d)
 	memcpy(d->bytes + sizeof(uint32_t), &len, sizeof(len));
 }
 
-static int write_whole(struct vfki_pcapng *p, const struct iovec *iov, int n, size_t len)
-{
-	ssize_t done = vfki_fd_writev(p->fd, iov, n);
-
-	if (done == (ssize_t)len)
-		return 0;
-	return done < 0 ? (int)done : -EIO;
-}
-
 static int write_block(struct vfki_pcapng *p, struct draft *d)
 {
-	const struct iovec iov = { .iov_base = d->bytes, .iov_len = d->used };
+	struct iovec iov = { .iov_base = d->bytes, .iov_len = d->used };
 
-	return write_whole(p, &iov, 1, d->used);
+	return vfki_output_write(p->fd, &iov, 1, VFKI_OUTPUT_MS);
 }
 
 static int begin_section(struct vfki_pcapng *p, const char *device)
@@ -143,23 +133,13 @@ static int check_file(int fd, const char *path)
 	return 0;
 }
 
-/* Reading is for check_file(). What is no file is opened once and for writing: a pipe's reader sees when it is closed. */
-static int open_file(const char *path)
-{
-	struct stat st;
-	int mode = !stat(path, &st) && !S_ISREG(st.st_mode) ? O_WRONLY : O_RDWR;
-	int fd = open(path, mode | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int vfki_pcapng_open(struct vfki_pcapng *p, const char *path, const char *device)
 {
 	int r;
 
-	p->fd = open_file(path);
+	p->fd = vfki_output_open(path, true);
 	if (p->fd < 0)
-		return vfki_err_sys(p->fd, "trace: %s", path);
+		return p->fd;
 	r = check_file(p->fd, path);
 	if (!r) {
 		r = begin_section(p, device);
@@ -249,6 +229,6 @@ void vfki_pcapng_message(struct vfki_pcapng *p, bool request, const struct iovec
 	iov[0] = (struct iovec){ .iov_base = head.bytes, .iov_len = head.used };
 	used = 1 + cut_pieces(iov + 1, pieces, n, kept);
 	iov[used++] = (struct iovec){ .iov_base = end.bytes, .iov_len = end.used };
-	if (write_whole(p, iov, used, block))
+	if (vfki_output_write(p->fd, iov, used, VFKI_OUTPUT_MS))
 		vfki_pcapng_close(p);
 }

@@ -8,7 +8,8 @@
  * A packet is one write to a file opened for appending, so a program that is killed leaves a whole capture. A file may
  * have several sections, one for each time that it was opened.
  *
- * Threads: the caller's lock. A packet that cannot be written whole is the last: what follows would not be found.
+ * Threads: the caller's lock, for as long as output.h waits. A packet that cannot be written whole is the last, since
+ * what follows would not be found: the file is closed, and the reader of a pipe sees its end.
  */
 #ifndef VFKI_IO_FILTER_PCAPNG_H
 #define VFKI_IO_FILTER_PCAPNG_H

@@ -3,16 +3,18 @@
  * trace.c - the trace filter; see trace.h.
  *
  * Each call puts its line together in its own frame and writes it whole under the filter's lock, which is held for
- * nothing else. Any thread. What cannot be written is lost: a full disk does not fail the device.
+ * nothing else. Any thread. What cannot be written is lost: a full disk does not fail the device, and a reader that
+ * sleeps holds it up once.
  */
 #include "trace.h"
 #include "filter.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "messages.h"
+#include "output.h"
 #include "trace_call.h"
-#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,24 +22,35 @@ struct trace {
 	struct vfki_filter filter; /* first */
 	pthread_mutex_t lock;	   /* writing a line */
 	int fd;			   /* -1: standard error */
+	unsigned int lost;	   /* lines, since one was written */
 	bool capture;
 	struct vfki_messages messages; /* when capture */
 };
 
+static void write_line(struct trace *t, const struct vfki_trace_line *l)
+{
+	char gap[48] = "";
+	struct iovec iov[] = { { .iov_base = gap },
+			       { .iov_base = (void *)l->text, .iov_len = l->used } };
+	int ret;
+
+	if (t->lost)
+		iov[0].iov_len =
+			(size_t)snprintf(gap, sizeof(gap), "(%u lines are lost)\n", t->lost);
+	/* who has been waited for in vain is not waited for again */
+	ret = vfki_output_write(t->fd < 0 ? STDERR_FILENO : t->fd, iov, 2,
+				t->lost ? 0 : VFKI_OUTPUT_MS);
+	if (ret == -ETIMEDOUT)
+		t->lost++;
+	else
+		t->lost = 0;
+}
+
 static void emit(struct trace *t, struct vfki_trace_line *l)
 {
-	size_t done = 0;
-
 	vfki_trace_end(l);
 	pthread_mutex_lock(&t->lock);
-	while (done < l->used) {
-		const struct iovec rest = { .iov_base = l->text + done, .iov_len = l->used - done };
-		ssize_t n = vfki_fd_writev(t->fd < 0 ? STDERR_FILENO : t->fd, &rest, 1);
-
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
+	write_line(t, l);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -99,12 +112,9 @@ static int open_output(struct trace *t, const char *path)
 	if (t->capture)
 		return vfki_messages_open(&t->messages, path, t->filter.io.next->name);
 	if (path) {
-		t->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-		if (t->fd < 0) {
-			int r = -errno;
-
-			return vfki_err_sys(r, "trace: %s", path);
-		}
+		t->fd = vfki_output_open(path, false);
+		if (t->fd < 0)
+			return t->fd;
 	}
 	pthread_mutex_init(&t->lock, NULL);
 	return 0;

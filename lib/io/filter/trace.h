@@ -11,6 +11,10 @@
  *
  * What an operation was given stands in the parentheses, behind them what came back and how long it took.
  *
+ * A pipe's reader must come within 3 s, else open is -ENXIO. When one is too slow to make room within 1 s, a capture
+ * ends: it is closed. Lines are lost instead, and the next that there is room for is preceded by how many; so with
+ * standard error.
+ *
  * Threads: as the vector's; lines and messages of several threads do not mix.
  */
 #ifndef VFKI_IO_FILTER_TRACE_H

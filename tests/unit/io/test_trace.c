@@ -14,7 +14,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "lib/base/clock.h"
 #include "lib/io/checked.h"
 #include "lib/io/open.h"
 #include "puppet.h"
@@ -340,6 +342,100 @@ static void test_no_dma(void **state)
 	vfki_io_close(chain, &none.io);
 }
 
+/* ---- a pipe whose reader sleeps ---- */
+
+static char pipe_path[] = "trace-pipe";
+
+/* Opens the filter on a pipe that is open for reading at @fd; -1: by nobody. */
+static int start_pipe(const char *format, int *fd)
+{
+	char filter[64];
+	const char *filters[] = { filter };
+	struct vfk_open_opts o = { .size = sizeof(o), .filters = filters, .num_filters = 1 };
+	int ret;
+
+	puppet_init(&p, "own");
+	unlink(pipe_path);
+	assert_int_equal(mkfifo(pipe_path, 0600), 0);
+	if (fd)
+		*fd = open(pipe_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	snprintf(filter, sizeof(filter), "trace,file=%s,format=%s", pipe_path, format);
+	ret = vfki_io_wrap(&p.io, &o, &io);
+	return ret ? ret : vfki_checked_init(&c, io);
+}
+
+static void end_pipe(int fd)
+{
+	vfki_checked_fini(&c);
+	vfki_io_close(io, &p.io);
+	close(fd);
+	unlink(pipe_path);
+}
+
+/* More than a pipe holds; as if nobody listened. */
+static void fill_pipe(void)
+{
+	uint64_t begin = vfki_now_ns();
+	uint8_t buf[64];
+
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(vfki_checked_region_read(&c, 0, 0, buf, 64), 64);
+	assert_in_range((vfki_now_ns() - begin) / VFKI_NS_PER_MS, 900, 20000);
+}
+
+static ssize_t drain(int fd)
+{
+	ssize_t n, all = 0;
+
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		all += n;
+	assert_true(all > 0);
+	return n;
+}
+
+static void test_lines_to_a_sleeping_reader(void **state)
+{
+	uint8_t buf[64];
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	assert_int_equal(start_pipe("text", &fd), 0);
+	fill_pipe();
+	assert_int_equal(drain(fd), -1);
+	assert_int_equal(vfki_checked_region_read(&c, 0, 0, buf, 64), 64);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_non_null(strstr(text, " lines are lost)\nregion_read(region=0"));
+	assert_int_equal(vfki_checked_region_read(&c, 0, 0, buf, 64), 64);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	assert_int_equal(strncmp(text, "region_read", 11), 0);
+	end_pipe(fd);
+}
+
+/* The capture has an end. */
+static void test_capture_to_a_sleeping_reader(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(start_pipe("pcapng", &fd), 0);
+	fill_pipe();
+	assert_int_equal(drain(fd), 0);
+	end_pipe(fd);
+}
+
+static void test_pipe_without_a_reader(void **state)
+{
+	(void)state;
+	assert_int_equal(start_pipe("pcapng", NULL), -ENXIO);
+	assert_non_null(strstr(vfk_error(), "nobody reads the pipe"));
+	assert_int_equal(start_pipe("text", NULL), -ENXIO);
+	unlink(pipe_path);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -355,6 +451,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_passes_mappings, setup_pass, teardown),
 		TEST(test_threads),
 		cmocka_unit_test(test_no_dma),
+		cmocka_unit_test(test_lines_to_a_sleeping_reader),
+		cmocka_unit_test(test_capture_to_a_sleeping_reader),
+		cmocka_unit_test(test_pipe_without_a_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
