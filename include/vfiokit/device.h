@@ -412,13 +412,18 @@ VFK_API int vfk_device_set_dma_mask(struct vfk_device *dev, unsigned int bits);
  *
  * All mappings of the space are made in the device, or none. Returns 0; -ENOTSUP the device takes no mappings; -EBUSY it is
  * attached already; -ERANGE, -ENOSPC, -ENOTSUP a mapping of the space does not suit the device; a transport error.
+ *
+ * -EBUSY also when the device took some of the mappings, refused another, and uses one that it took, so that it does not
+ * let go: it stays attached then, with a part of the mappings. Nothing is safe but to detach it, again and again if need
+ * be, or to close it; the space keeps what the device may reach as with any other attached device.
  */
 VFK_API int vfk_device_attach_dma(struct vfk_device *dev, struct vfk_dma_space *space);
 
 /**
  * vfk_device_detach_dma - take a device out of its space
  *
- * Returns 0, also when it is in none; -EBUSY users of a mapping did not let go: it is attached as before.
+ * Returns 0, also when it is in none; -EBUSY users of a mapping did not let go: it is attached as before. A mapping that
+ * it had let go and does not take back, which the text names, is out of its reach then.
  */
 VFK_API int vfk_device_detach_dma(struct vfk_device *dev);
 

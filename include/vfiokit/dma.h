@@ -220,7 +220,8 @@ VFK_API int vfk_dma_address(struct vfk_dma_space *space, uint64_t iova, uint64_t
  *
  * Returns 0; -ENOENT no mapping begins there; -EINVAL one does, of another length, or the range lies inside one;
  * -EBUSY users did not let go; any other -errno of a device that is there and refused. After a failure the mapping is
- * intact in every sink. A device that is gone (-ENOTCONN and the like) refuses nothing.
+ * intact in every sink, but in one that had let go and does not take it back, which the text names. A device that is gone
+ * (-ENOTCONN and the like) refuses nothing.
  */
 VFK_API int vfk_dma_unmap(struct vfk_dma_space *space, uint64_t iova, uint64_t length);
 

@@ -268,12 +268,13 @@ int vfk_device_set_dma_mask(struct vfk_device *dev, unsigned int bits)
 
 int vfk_device_attach_dma(struct vfk_device *dev, struct vfk_dma_space *space)
 {
+	bool kept;
 	int ret;
 
 	if (dev->space)
 		return vfki_err(-EBUSY, "%s: already in a dma space", vfk_device_name(dev));
-	ret = vfki_space_attach(space, &dev->sink);
-	if (!ret)
+	ret = vfki_space_attach(space, &dev->sink, &kept);
+	if (kept)
 		dev->space = space;
 	return ret;
 }

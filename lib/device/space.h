@@ -15,6 +15,7 @@
 #ifndef VFKI_DEVICE_SPACE_H
 #define VFKI_DEVICE_SPACE_H
 
+#include "lib/base/error.h"
 #include "lib/io/checked.h"
 #include "lib/io/mappings.h"
 #include <pthread.h>
@@ -46,8 +47,11 @@ struct vfk_dma_space {
 
 void vfki_sink_init(struct vfki_sink *sink, struct vfki_checked *io);
 
-/* As vfk_device_attach_dma() and vfk_device_detach_dma(). */
-int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink);
+/*
+ * As vfk_device_attach_dma() and vfk_device_detach_dma(). *kept: it is attached, after success, or because it has some of
+ * the mappings and does not let go (-EBUSY).
+ */
+int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink, bool *kept);
 int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink);
 
 /* Detaches a sink whose io is about to be closed: what it does not give back, the close will take. */
@@ -86,6 +90,21 @@ int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mappi
 /* The same for one sink. */
 int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct vfk_dma_addr *addr);
 int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64_t deadline);
+
+/*
+ * After a failure, whose text vfk_error() has: mappings that were taken out are made again. What a sink does not take
+ * back, the first of it, is told behind that text.
+ */
+struct vfki_restoring {
+	size_t lost;
+	char text[VFKI_ERROR_SIZE];
+};
+
+void vfki_restoring_begin(struct vfki_restoring *r);
+void vfki_sink_restore(struct vfki_sink *sink, const struct vfki_mapping *m,
+		       struct vfki_restoring *r);
+/* Returns @ret. */
+int vfki_restoring_end(const struct vfki_restoring *r, int ret);
 
 /* space_unmap.c: as vfk_dma_unmap(). */
 int vfki_space_unmap_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t length,

@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "space.h"
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,20 +55,39 @@ static int check_addresses(const struct vfk_dma_space *space, const struct vfki_
 	return 0;
 }
 
-/* Takes the first @n mappings out of a sink; those that it does not let go are gone with its io. */
-static void clear_sink(struct vfk_dma_space *space, struct vfki_sink *sink, size_t n)
+/* Takes the first @n mappings out of a sink; false when it does not let go of one. */
+static bool clear_sink(struct vfk_dma_space *space, struct vfki_sink *sink, size_t n)
 {
 	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
 	struct vfki_mappings_walk walk;
 	const struct vfki_mapping *m = vfki_mappings_begin(&space->maps, 0, &walk);
+	bool all = true;
 
-	for (; n-- > 0; m = vfki_mappings_next(&walk))
-		(void)vfki_sink_unmap(sink, m, deadline);
+	for (; n-- > 0; m = vfki_mappings_next(&walk)) {
+		if (vfki_sink_unmap(sink, m, deadline) < 0)
+			all = false;
+	}
+	return all;
 }
 
-static int replay(struct vfk_dma_space *space, struct vfki_sink *sink)
+/* What it does not let go of must stay in the table, and the table be its own: then it is attached, whatever it lacks. */
+static int give_up(struct vfk_dma_space *space, struct vfki_sink *sink, size_t done, int ret,
+		   bool *kept)
 {
 	char text[VFKI_ERROR_SIZE];
+
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	*kept = !clear_sink(space, sink, done);
+	if (!*kept)
+		return vfki_err(ret, "%s", text);
+	return vfki_err(-EBUSY,
+			"%s: dma attach: it stays attached with a part of the mappings, since it "
+			"uses one already; %s",
+			sink->io->io->name, text);
+}
+
+static int replay(struct vfk_dma_space *space, struct vfki_sink *sink, bool *kept)
+{
 	struct vfki_mappings_walk walk;
 	const struct vfki_mapping *m;
 	struct vfk_dma_addr addr;
@@ -76,13 +96,11 @@ static int replay(struct vfk_dma_space *space, struct vfki_sink *sink)
 	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
 		int ret = vfki_sink_map(sink, m, &addr);
 
-		if (ret < 0) {
-			snprintf(text, sizeof(text), "%s", vfk_error());
-			clear_sink(space, sink, done);
-			return vfki_err(ret, "%s", text);
-		}
+		if (ret < 0)
+			return give_up(space, sink, done, ret, kept);
 		done++;
 	}
+	*kept = true;
 	return 0;
 }
 
@@ -98,7 +116,7 @@ static int add_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 	return 0;
 }
 
-static int attach_locked(struct vfk_dma_space *space, struct vfki_sink *sink)
+static int attach_locked(struct vfk_dma_space *space, struct vfki_sink *sink, bool *kept)
 {
 	struct vfk_dma_limits joined = space->limits;
 	int ret = vfki_checked_dma_limits(sink->io, &sink->limits);
@@ -115,24 +133,25 @@ static int attach_locked(struct vfk_dma_space *space, struct vfki_sink *sink)
 		ret = vfki_checked_dirty_start(sink->io, space->dirty_page);
 	if (ret < 0)
 		return ret;
-	ret = replay(space, sink);
-	if (ret < 0)
+	ret = replay(space, sink, kept);
+	if (!*kept)
 		goto stop_dirty;
 	space->num_sinks++;
 	space->limits = joined;
-	return 0;
+	return ret;
 stop_dirty:
 	if (space->dirty_page)
 		(void)vfki_checked_dirty_stop(sink->io);
 	return ret;
 }
 
-int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink)
+int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink, bool *kept)
 {
 	int ret;
 
+	*kept = false;
 	pthread_mutex_lock(&space->lock);
-	ret = attach_locked(space, sink);
+	ret = attach_locked(space, sink, kept);
 	pthread_mutex_unlock(&space->lock);
 	return ret;
 }
@@ -155,14 +174,13 @@ static void remove_sink(struct vfk_dma_space *space, const struct vfki_sink *sin
 	space->num_sinks = kept;
 }
 
-/* Takes the whole table out of a sink, or nothing. */
+/* Takes the whole table out of a sink, or nothing: as far as the sink takes back what it has let go. */
 static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 {
 	uint64_t deadline = vfki_space_deadline(space->timeout_ms);
 	const struct vfki_mapping *m, *stuck;
 	struct vfki_mappings_walk walk;
-	char text[VFKI_ERROR_SIZE];
-	struct vfk_dma_addr addr;
+	struct vfki_restoring restoring;
 	int ret = 0;
 
 	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
@@ -173,11 +191,11 @@ static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 	stuck = m;
 	if (!stuck)
 		return 0;
-	snprintf(text, sizeof(text), "%s", vfk_error());
+	vfki_restoring_begin(&restoring);
 	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m != stuck;
 	     m = vfki_mappings_next(&walk))
-		(void)vfki_sink_map(sink, m, &addr);
-	return vfki_err(ret, "%s", text);
+		vfki_sink_restore(sink, m, &restoring);
+	return vfki_restoring_end(&restoring, ret);
 }
 
 int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)

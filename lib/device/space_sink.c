@@ -9,6 +9,7 @@
 #include "space.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct vfk_dma_addr *addr)
 {
@@ -89,11 +90,33 @@ int vfki_sinks_map_locked(struct vfk_dma_space *space, const struct vfki_mapping
 	return 0;
 }
 
+void vfki_restoring_begin(struct vfki_restoring *r)
+{
+	*r = (struct vfki_restoring){ .lost = 0 };
+	snprintf(r->text, sizeof(r->text), "%s", vfk_error());
+}
+
+void vfki_sink_restore(struct vfki_sink *sink, const struct vfki_mapping *m,
+		       struct vfki_restoring *r)
+{
+	struct vfk_dma_addr addr;
+	size_t used = strlen(r->text);
+
+	if (vfki_sink_map(sink, m, &addr) < 0 && !r->lost++)
+		snprintf(r->text + used, sizeof(r->text) - used,
+			 "; and 0x%" PRIx64 "-0x%" PRIx64 " is not restored in %s: %s", m->first,
+			 m->last, sink->io->io->name, vfk_error());
+}
+
+int vfki_restoring_end(const struct vfki_restoring *r, int ret)
+{
+	return vfki_err(ret, "%s", r->text);
+}
+
 int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mapping *m,
 			    uint64_t deadline)
 {
-	char text[VFKI_ERROR_SIZE];
-	struct vfk_dma_addr addr;
+	struct vfki_restoring restoring;
 	int ret = 0;
 	size_t i;
 
@@ -104,9 +127,9 @@ int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mappi
 	}
 	if (i == space->num_sinks)
 		return 0;
-	snprintf(text, sizeof(text), "%s", vfk_error());
-	/* what cannot be made again here was lost with its device; a later unmap finds nothing there */
+	/* a later unmap finds nothing where it cannot be made again, and that is no failure */
+	vfki_restoring_begin(&restoring);
 	for (size_t j = 0; j < i; j++)
-		(void)vfki_sink_map(space->sinks[j], m, &addr);
-	return vfki_err(ret, "%s", text);
+		vfki_sink_restore(space->sinks[j], m, &restoring);
+	return vfki_restoring_end(&restoring, ret);
 }

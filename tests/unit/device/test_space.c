@@ -299,6 +299,55 @@ static void test_attach_fails_halfway(void **state)
 	vfk_device_close(dev);
 }
 
+/* It uses the first mapping already: the space goes on to know of it. */
+static void test_attach_fails_and_is_kept(void **state)
+{
+	struct puppet r;
+	struct vfk_device *dev;
+
+	(void)state;
+	assert_int_equal(map(0x1000, 0x1000), 0);
+	assert_int_equal(map(0x8000, 0x2000), 0);
+	puppet_init(&r, "third");
+	dev = puppet_open(&r);
+	puppet_force_after(&r, OP_MAP, 1, -ENOTSUP);
+	puppet_force(&r, OP_UNMAP, -EBUSY);
+	assert_int_equal(vfk_device_attach_dma(dev, space), -EBUSY);
+	assert_non_null(strstr(vfk_error(), "third: dma attach: it stays attached"));
+	/* the memory stays mapped as long as the device has it */
+	assert_int_equal(vfk_dma_unmap(space, 0x1000, 0x1000), -EBUSY);
+	assert_both(2);
+	assert_int_equal(vfk_device_attach_dma(dev, space), -EBUSY);
+	assert_int_equal(vfk_device_detach_dma(dev), -EBUSY);
+	puppet_release(&r, OP_UNMAP);
+	puppet_release(&r, OP_MAP);
+	assert_int_equal(vfk_device_detach_dma(dev), 0);
+	assert_int_equal(r.num_maps, 0);
+	assert_int_equal(vfk_device_attach_dma(dev, space), 0);
+	assert_int_equal(r.num_maps, 2);
+	vfk_device_close(dev);
+}
+
+/* Closing takes it out as well. */
+static void test_close_of_what_was_kept(void **state)
+{
+	struct puppet r;
+	struct vfk_device *dev;
+
+	(void)state;
+	assert_int_equal(map(0x1000, 0x1000), 0);
+	assert_int_equal(map(0x8000, 0x2000), 0);
+	puppet_init(&r, "third");
+	dev = puppet_open(&r);
+	puppet_force_after(&r, OP_MAP, 1, -ENOTSUP);
+	puppet_force(&r, OP_UNMAP, -EBUSY);
+	assert_int_equal(vfk_device_attach_dma(dev, space), -EBUSY);
+	vfk_device_close(dev);
+	assert_int_equal(vfk_dma_unmap(space, 0x1000, 0x1000), 0);
+	assert_int_equal(vfk_dma_unmap(space, 0x8000, 0x2000), 0);
+	assert_both(0);
+}
+
 static void test_attach_does_not_suit(void **state)
 {
 	struct puppet r;
@@ -343,6 +392,36 @@ static void test_detach_is_busy(void **state)
 	assert_int_equal(vfk_device_detach_dma(a), 0);
 	assert_int_equal(p.num_maps, 0);
 	assert_int_equal(q.num_maps, 3);
+}
+
+/* It let go of the first, sticks to the second, and does not want the first back. */
+static void test_detach_is_busy_and_spoilt(void **state)
+{
+	(void)state;
+	assert_int_equal(map(0x1000, 0x1000), 0);
+	assert_int_equal(map(0x8000, 0x2000), 0);
+	puppet_force_after(&p, OP_UNMAP, 1, -EBUSY);
+	puppet_force(&p, OP_MAP, -ENOMEM);
+	assert_int_equal(vfk_device_detach_dma(a), -EBUSY);
+	assert_non_null(strstr(vfk_error(), "; and 0x1000-0x1fff is not restored in first: "));
+	puppet_release(&p, OP_UNMAP);
+	puppet_release(&p, OP_MAP);
+	assert_int_equal(vfk_device_detach_dma(a), 0);
+	assert_int_equal(p.num_maps, 0);
+	assert_int_equal(q.num_maps, 2);
+}
+
+static void test_unmap_is_busy_and_spoilt(void **state)
+{
+	(void)state;
+	assert_int_equal(map(0x1000, 0x1000), 0);
+	puppet_force(&q, OP_UNMAP, -EBUSY);
+	puppet_force(&p, OP_MAP, -ENOMEM);
+	assert_int_equal(vfk_dma_unmap(space, 0x1000, 0x1000), -EBUSY);
+	assert_non_null(strstr(vfk_error(), "; and 0x1000-0x1fff is not restored in first: "));
+	puppet_release(&q, OP_UNMAP);
+	assert_int_equal(vfk_dma_unmap(space, 0x1000, 0x1000), 0);
+	assert_both(0);
 }
 
 /* Closing a device that does not let go: its close takes what it has. */
@@ -516,6 +595,10 @@ int main(void)
 		TEST(test_attach_replays),
 		TEST(test_attach_fails_halfway),
 		TEST(test_attach_does_not_suit),
+		TEST(test_attach_fails_and_is_kept),
+		TEST(test_close_of_what_was_kept),
+		TEST(test_detach_is_busy_and_spoilt),
+		TEST(test_unmap_is_busy_and_spoilt),
 		TEST(test_detach_is_busy),
 		TEST(test_close_while_busy),
 		TEST(test_limits),
