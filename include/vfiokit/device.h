@@ -55,7 +55,12 @@ VFK_API int vfk_device_open(const char *uri, const struct vfk_open_opts *opts,
 VFK_API int vfk_device_open_io(struct vfk_io *io, const struct vfk_open_opts *opts,
 			       struct vfk_device **dev);
 
-/** vfk_device_close - close a device, undoing everything that was done through it; NULL is allowed */
+/**
+ * vfk_device_close - close a device, undoing everything that was done through it; NULL is allowed
+ *
+ * A device without an IOMMU (VFK_IO_NOIOMMU) is stopped before memory is given back: bus mastering of a PCI device is
+ * turned off, any other is reset.
+ */
 VFK_API void vfk_device_close(struct vfk_device *dev);
 
 /** vfk_device_name - the URI or name, for texts; borrowed, valid as long as @dev */
@@ -421,6 +426,8 @@ VFK_API int vfk_device_attach_dma(struct vfk_device *dev, struct vfk_dma_space *
 
 /**
  * vfk_device_detach_dma - take a device out of its space
+ *
+ * Without an IOMMU nothing keeps the device from memory that it was told of: stop it before, as before any unmap.
  *
  * Returns 0, also when it is in none; -EBUSY users of a mapping did not let go: it is attached as before. A mapping that
  * it had let go and does not take back, which the text names, is out of its reach then.

@@ -110,8 +110,10 @@ VFK_API int vfk_kernel_detach_kvm(struct vfk_device *dev, int kvm_fd);
  * @value: what to write
  * @fd: the eventfd, borrowed; -1 takes the one with the same offset, width and value away
  *
+ * It ends with vfk_device_close(), whoever else has the device's file.
+ *
  * Returns 0; -ENOTSUP not for this region, width or device; -EINVAL outside the region; -EEXIST; -ENODEV there is none to
- * take away.
+ * take away; -ENOMEM.
  */
 VFK_API int vfk_kernel_ioeventfd(struct vfk_device *dev, uint32_t index, uint64_t off,
 				 unsigned int width, uint64_t value, int fd);

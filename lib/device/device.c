@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/io/open.h"
 #include <inttypes.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
@@ -161,6 +162,25 @@ int vfk_device_open_io(struct vfk_io *own, const struct vfk_open_opts *opts,
 	return ret;
 }
 
+/*
+ * Without an IOMMU only the device itself keeps it from memory that is given back. Where it cannot be told from here, as
+ * behind a filter that lets nothing be written, the backend does both when it is closed.
+ */
+static bool stop_dma(struct vfk_device *dev)
+{
+	uint64_t command;
+
+	if (!(vfki_device_io_flags(dev) & VFK_IO_NOIOMMU))
+		return true;
+	if (!(vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI))
+		return !vfk_device_reset(dev);
+	return !vfk_region_get(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command) &&
+	       !vfk_region_put(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2,
+			       command & ~(uint64_t)PCI_COMMAND_MASTER) &&
+	       !vfk_region_get(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command) &&
+	       !(command & PCI_COMMAND_MASTER);
+}
+
 void vfk_device_close(struct vfk_device *dev)
 {
 	struct vfk_io *io;
@@ -171,7 +191,7 @@ void vfk_device_close(struct vfk_device *dev)
 	vfki_irqs_disable_all(dev);
 	vfki_maps_fini(&dev->maps, dev->guard);
 	if (dev->space)
-		vfki_space_drop(dev->space, &dev->sink);
+		vfki_space_drop(dev->space, &dev->sink, stop_dma(dev));
 	vfki_regions_free(dev);
 	free_tables(dev);
 	vfki_checked_fini(&dev->io);

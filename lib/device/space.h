@@ -54,8 +54,11 @@ void vfki_sink_init(struct vfki_sink *sink, struct vfki_checked *io);
 int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink, bool *kept);
 int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink);
 
-/* Detaches a sink whose io is about to be closed: what it does not give back, the close will take. */
-void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink);
+/*
+ * Detaches a sink whose io is about to be closed: what it does not give back, the close will take; and all, where the
+ * mappings are left to it.
+ */
+void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink, bool unmap);
 
 /* When a wait that begins now and lasts @timeout_ms ends, on CLOCK_MONOTONIC; and what is left of it, 0 when over. */
 uint64_t vfki_space_deadline(uint32_t timeout_ms);

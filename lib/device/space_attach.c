@@ -213,7 +213,7 @@ int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink)
 	return ret;
 }
 
-void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
+void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink, bool unmap)
 {
 	struct vfki_mappings_walk walk;
 	const struct vfki_mapping *m;
@@ -226,8 +226,8 @@ void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink)
 	deadline = vfki_space_deadline(space->timeout_ms > VFKI_UNMAP_TIMEOUT_MS ?
 					       space->timeout_ms :
 					       VFKI_UNMAP_TIMEOUT_MS);
-	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m && vfki_space_ms_left(deadline);
-	     m = vfki_mappings_next(&walk))
+	m = unmap ? vfki_mappings_begin(&space->maps, 0, &walk) : NULL;
+	for (; m && vfki_space_ms_left(deadline); m = vfki_mappings_next(&walk))
 		(void)vfki_sink_unmap(sink, m, deadline);
 	remove_sink(space, sink);
 	pthread_mutex_unlock(&space->lock);

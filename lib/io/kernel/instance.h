@@ -2,7 +2,8 @@
 /*
  * instance.h - the inside of a kernel io, for the files of this room only.
  *
- * Written in open, before any other thread has the io, and constant after that, but for the migration stream.
+ * Written in open, before any other thread has the io, and constant after that, but for the migration stream and the
+ * ioeventfds.
  */
 #ifndef VFKI_IO_KERNEL_INSTANCE_H
 #define VFKI_IO_KERNEL_INSTANCE_H
@@ -32,6 +33,8 @@ struct vfki_kernel_region {
 	struct vfio_region_info *info; /* with its chain; argsz is its size */
 };
 
+struct vfki_kernel_ioeventfd;
+
 struct vfki_kernel {
 	struct vfk_io io; /* first: the library allocates the whole */
 	int device;
@@ -42,8 +45,10 @@ struct vfki_kernel {
 	struct vfki_group *group;      /* NULL: a cdev, or a device_fd that came alone */
 	struct vfki_kernel_dma dma;    /* none: io.dma is NULL */
 	bool noiommu;
-	bool mediated;		  /* not of a bus that resets it when it is closed */
-	uint32_t dev_id;	  /* iommufd's; 0 by group */
+	bool mediated;	 /* not of a bus that resets it when it is closed */
+	uint32_t dev_id; /* iommufd's; 0 by group */
+	pthread_mutex_t ioeventfds_lock;
+	struct vfki_kernel_ioeventfd *ioeventfds; /* that are set up */
 	pthread_mutex_t mig_lock; /* guards mig_fd, also while it is read or written, and mig_state */
 	int mig_fd;		  /* the stream of the present migration state; -1: none */
 	uint32_t mig_state; /* that it was last put into; VFIO_DEVICE_STATE_RUNNING when it was not */
@@ -112,8 +117,12 @@ ssize_t vfki_kernel_region_read(struct vfk_io *io, uint32_t region, uint64_t off
 				size_t len);
 ssize_t vfki_kernel_region_write(struct vfk_io *io, uint32_t region, uint64_t off, const void *buf,
 				 size_t len, unsigned int flags);
+
+/* ioeventfd.c */
 int vfki_kernel_ioeventfd(struct vfk_io *io, uint32_t region, uint64_t off, unsigned int width,
 			  uint64_t value, int fd);
+/* Takes back those that are left. */
+void vfki_kernel_end_ioeventfds(struct vfki_kernel *k);
 
 /* feature.c, migration.c */
 int vfki_kernel_device_feature(struct vfk_io *io, struct vfio_device_feature *feature);
@@ -130,5 +139,7 @@ void vfki_kernel_end_migration(struct vfki_kernel *k);
 int vfki_kernel_reset(struct vfk_io *io);
 int vfki_kernel_hot_reset_info(struct vfk_io *io, struct vfio_pci_hot_reset_info *info);
 int vfki_kernel_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *reset);
+/* Without an IOMMU: the device does no DMA any more, as far as it can be told not to. */
+void vfki_kernel_stop_dma(struct vfki_kernel *k);
 
 #endif

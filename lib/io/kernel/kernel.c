@@ -266,6 +266,7 @@ static int kernel_open(struct vfk_io *io, const struct vfk_uri *uri,
 	if (ret < 0)
 		goto leave;
 	pthread_mutex_init(&k->mig_lock, NULL);
+	pthread_mutex_init(&k->ioeventfds_lock, NULL);
 	io->dma = k->dma.iommu ? &vfki_kernel_dma_ops : NULL;
 	io->flags = VFK_IO_HARDWARE | (k->noiommu ? VFK_IO_NOIOMMU : 0);
 	return 0;
@@ -280,11 +281,16 @@ static void kernel_close(struct vfk_io *io)
 {
 	struct vfki_kernel *k = vfki_kernel_of(io);
 
+	vfki_kernel_end_ioeventfds(k);
 	vfki_kernel_disarm_all(k);
+	/* with an IOMMU that is what keeps it from the memory */
+	if (k->noiommu)
+		vfki_kernel_stop_dma(k);
 	vfki_kernel_dma_fini(&k->dma);
 	vfki_kernel_end_migration(k);
 	leave(k);
 	vfki_kernel_forget(k);
+	pthread_mutex_destroy(&k->ioeventfds_lock);
 	pthread_mutex_destroy(&k->mig_lock);
 }
 

@@ -38,21 +38,3 @@ ssize_t vfki_kernel_region_write(struct vfk_io *io, uint32_t region, uint64_t of
 		return n;
 	return failed("write", region, off, len, n < 0 ? -errno : -EIO);
 }
-
-int vfki_kernel_ioeventfd(struct vfk_io *io, uint32_t region, uint64_t off, unsigned int width,
-			  uint64_t value, int fd)
-{
-	const struct vfki_kernel *k = vfki_kernel_of(io);
-	struct vfio_device_ioeventfd ioeventfd = {
-		.argsz = sizeof(ioeventfd),
-		.flags = width, /* the flags are the widths */
-		.offset = k->regions[region].offset + off,
-		.data = value,
-		.fd = fd,
-	};
-	int ret = vfki_kernel_ioctl(k->device, VFIO_DEVICE_IOEVENTFD, &ioeventfd);
-
-	return ret < 0 ? vfki_err_sys(ret, "region %" PRIu32 ": ioeventfd at 0x%" PRIx64, region,
-				      off) :
-			 0;
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * reset.c - reset of the device, and hot reset of the slot or bus that it is on.
+ * reset.c - reset of the device, and hot reset of the slot or bus that it is on; the end of its DMA.
  *
  * Any thread; the kernel serialises.
  */
@@ -9,10 +9,12 @@
 #include "lib/base/vfio_compat.h"
 #include "lib/io/kernel/instance.h"
 #include <inttypes.h>
+#include <linux/pci_regs.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEAD	    offsetof(struct vfio_pci_hot_reset_info, devices)
 /* Members beyond that are not named; a bus has no more (32 devices of 8 functions). */
@@ -30,6 +32,29 @@ int vfki_kernel_reset(struct vfk_io *io)
 		return vfki_err_sys(ret, "reset");
 	vfki_kernel_end_stream(k); /* the device is in the state RUNNING again */
 	return 0;
+}
+
+/* PCI 3.0 section 6.2.2: Bus Master Enable; config space is little-endian. */
+static bool stop_master(const struct vfki_kernel *k)
+{
+	off_t at = (off_t)(k->regions[VFIO_PCI_CONFIG_REGION_INDEX].offset + PCI_COMMAND);
+	uint8_t low;
+
+	if (pread(k->device, &low, 1, at) != 1)
+		return false;
+	low &= (uint8_t)~PCI_COMMAND_MASTER;
+	/* the answer to a read comes behind what the device wrote before it */
+	return pwrite(k->device, &low, 1, at) == 1 && pread(k->device, &low, 1, at) == 1 &&
+	       !(low & PCI_COMMAND_MASTER);
+}
+
+void vfki_kernel_stop_dma(struct vfki_kernel *k)
+{
+	bool pci = k->info->flags & VFIO_DEVICE_FLAGS_PCI &&
+		   k->num_regions > VFIO_PCI_CONFIG_REGION_INDEX;
+
+	if (!(pci && stop_master(k)))
+		(void)vfki_kernel_ioctl(k->device, VFIO_DEVICE_RESET, NULL);
 }
 
 /* ENOSPC comes with the count of devices that there are. */

@@ -74,6 +74,7 @@ static void files_in(const char *bdf)
 	struct vfk_kernel_opts opts = VFK_KERNEL_OPTS_INIT;
 	struct vfk_device *dev = open_device(bdf, NULL), *second = NULL;
 	struct vfk_kernel_fds fds = fds_of(dev);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t ids = 0;
 
 	opts.device_fd = dup(fds.device);
@@ -83,13 +84,17 @@ static void files_in(const char *bdf)
 	opts.dev_id = fds.dev_id;
 	opts.iommu = way;
 	said(vfk_kernel_open(&opts, NULL, &second), 0, "files of the caller's are taken");
+	said(vfk_kernel_ioeventfd(dev, 0, REG_RAISE, 4, 1, fd), 0, "an ioeventfd of the opener's");
 	vfk_device_close(dev);
 	if (second) {
+		said(vfk_kernel_ioeventfd(second, 0, REG_RAISE, 4, 1, fd), 0,
+		     "has gone with it: there is room for another's");
 		said(vfk_region_get(second, VFIO_PCI_CONFIG_REGION_INDEX, 0, 4, &ids), 0,
 		     "and serve when whoever opened them has gone");
 		said((long)ids, 0x11e81234, "as the device that they are");
 		vfk_device_close(second);
 	}
+	close(fd);
 	close(opts.device_fd);
 	if (opts.group_fd >= 0)
 		close(opts.group_fd);
