@@ -254,6 +254,9 @@ VFK_API int vfk_irq_get_info(struct vfk_device *dev, uint32_t index, struct vfk_
  *
  * Arming the first vector enables the index.
  *
+ * After a failure an index that was off is off. In one that was on no vector of the range has a new eventfd; those that had
+ * one may have lost it (the text says which, where that is known), and are armed again or disarmed by the caller.
+ *
  * Returns 0; a positive n: only n vectors can be had, none was armed; -ENOSPC the same, number unknown: halve and try
  * again; -EINVAL index, range, not an eventfd, or another kind is enabled; else as the table says.
  */

@@ -253,6 +253,9 @@ struct vfk_io_ops {
 	 * DATA_NONE|ACTION_TRIGGER with count 0 disables the index. An eventfd is not known to be one: -EINVAL if not.
 	 * After: 0; or a positive n: only n vectors can be had, and none was enabled (arming only). -ENOSPC says the
 	 * same without the number. An io never blocks on signalling an eventfd, even a full one.
+	 * A failure to give other eventfds to vectors of an index that is on cannot be undone everywhere: Linux lets go
+	 * of an eventfd before it takes the next, and a vfio-user request of many goes in parts. Then vectors of the
+	 * range may have none, and no vector has a new one; all others have what they had. An index that was off is off.
 	 * Errors: -EINVAL another interrupt kind is enabled, or the vector is not; -ENOTSUP the action is not offered.
 	 */
 	int (*set_irqs)(struct vfk_io *io, const struct vfio_irq_set *set);

@@ -102,7 +102,9 @@ static int switch_off(struct vfk_pci *pci, struct wish *w)
 	struct vfki_pci_irqs *irqs = &pci->irqs;
 	int ret;
 
-	if (w->off || irqs->quiesced || irqs->now.info.index == VFK_PCI_IRQ_NONE)
+	if (irqs->quiesced)
+		return vfki_pci_irqs_quiesce(pci);
+	if (w->off || irqs->now.info.index == VFK_PCI_IRQ_NONE)
 		return 0;
 	ret = vfk_irq_disable(pci->dev, irqs->now.info.index);
 	w->off = !ret;

@@ -45,7 +45,8 @@ struct vfki_pci_msix {
 struct vfki_pci_irqs {
 	struct vfki_pci_msix msix;
 	struct vfki_pci_vectors now;
-	bool quiesced;	    /* off in the device, whatever now says */
+	bool quiesced; /* off in the device, whatever now says */
+	bool unsure;   /* quiesced, but the device did not take that it is off: to be said again */
 	uint32_t notifiers; /* bit n: that of index n has an eventfd */
 	struct vfki_signaller *signaller;
 };

@@ -171,7 +171,10 @@ static int bring_back(struct vfk_pci *pci)
 	if (!ret)
 		return 0;
 	snprintf(why, sizeof(why), "%s", vfk_error());
-	(void)vfk_irq_disable(pci->dev, v->info.index);
+	pci->irqs.unsure = vfk_irq_disable(pci->dev, v->info.index) < 0;
+	if (pci->irqs.unsure)
+		return vfki_err(ret, "%s; and some may be armed, since disabling failed: %s", why,
+				vfk_error());
 	return vfki_err(ret, "%s", why);
 }
 
@@ -223,11 +226,13 @@ int vfki_pci_irqs_quiesce(struct vfk_pci *pci)
 	struct vfki_pci_irqs *irqs = &pci->irqs;
 	int ret;
 
-	if (irqs->now.info.index == VFK_PCI_IRQ_NONE || irqs->quiesced)
+	if (irqs->now.info.index == VFK_PCI_IRQ_NONE || (irqs->quiesced && !irqs->unsure))
 		return 0;
 	ret = vfk_irq_disable(pci->dev, irqs->now.info.index);
-	if (!ret)
+	if (!ret) {
 		irqs->quiesced = true;
+		irqs->unsure = false;
+	}
 	return ret;
 }
 
@@ -238,7 +243,9 @@ int vfki_pci_irqs_restore(struct vfk_pci *pci)
 
 	if (!irqs->quiesced)
 		return 0;
-	ret = bring_back(pci);
+	ret = irqs->unsure ? vfki_pci_irqs_quiesce(pci) : 0;
+	if (!ret)
+		ret = bring_back(pci);
 	if (ret < 0)
 		return vfki_err_prefix(ret, "interrupts are off, and cannot be restored");
 	irqs->quiesced = false;

@@ -296,6 +296,15 @@ static long await_register(uint64_t off, uint64_t value)
 	return -1;
 }
 
+/* The text of the last failure. */
+static long why(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	snprintf(said, sizeof(said), " %s", vfk_error());
+	return 0;
+}
+
 /* ---- memory: IOVA, number of pages; of a file that is shared ---- */
 
 static int attach(void)
@@ -400,6 +409,7 @@ static const struct step steps[] = {
 	{ "reset", reset },
 	{ "dispatch", dispatch },
 	{ "sleep", sleep_ms },
+	{ "why", why },
 };
 
 static int run(const char *word)

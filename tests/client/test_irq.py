@@ -121,6 +121,23 @@ def test_a_later_part_fails_of_an_index_that_is_on():
         ARM, 0, 16, 16) + [OFF]
 
 
+def test_what_was_lost_is_told():
+    """Which vectors have no eventfd any more; and nothing of that where the index is simply off again."""
+    script = Watched(device(16), at(132))
+    lines = steps(script, "arm=0,16", "arm=100,64", "why", "arm=132,1", "why").out.splitlines()
+    assert lines[2].endswith("; vectors 100 to 131 have no eventfd now"), lines
+    assert "eventfd now" not in lines[4], lines
+    script = Watched(device(16), at(32))
+    assert "no eventfd" not in steps(script, "arm=0,64", "why").out
+
+
+def test_what_cannot_be_undone_is_told():
+    script = Watched(device(16), lambda flags, start, count:
+                     errno.EMFILE if start == 132 else errno.EIO if count == 32 else 0)
+    lines = steps(script, "arm=0,16", "arm=100,64", "why").out.splitlines()
+    assert "; and vectors 100 to 131 may have either eventfd or none, since taking them back failed: " in lines[2], lines
+
+
 def test_a_later_unmask_fails():
     script = Watched(device(16), lambda flags, start, count: errno.EMFILE if flags & UNMASK and start == 32 else 0)
     assert steps(script, "arm=0,1", "unmask=0,64").out == "arm 0\nunmask %d\n" % -errno.EMFILE

@@ -5,13 +5,15 @@
  * A message has at most as many descriptors as the server takes, so eventfds go in parts; taking away needs none, and is
  * one part however many vectors it is. The op is all or nothing: when a later part fails, the earlier ones are undone. An
  * index that was off before is off again; in one that was on, the vectors of those parts have no eventfd then (which one
- * they had before is not known here), and all others have what they had.
+ * they had before is not known here: to keep duplicates would take as many descriptors again), and all others have what they
+ * had. The text says so, and also when the undoing fails.
  *
  * Any thread; calls on one index at once are the caller's to order.
  */
 #include "lib/wire/irq.h"
 #include "lib/base/error.h"
 #include "lib/io/user/client.h"
+#include <inttypes.h>
 #include <stdio.h>
 
 static bool is_arming(const struct vfio_irq_set *set)
@@ -117,17 +119,35 @@ static int send_parts(struct vfki_user *user, struct sending *s)
 	return 0;
 }
 
-/* Keeps the text of the failure that it is called for. */
+/* The text of the failure stays; behind it, what it has changed all the same. */
+static void tell_undone(const struct sending *s, const char *text, bool was_on, int undone)
+{
+	uint32_t first = s->set->start, last = first + s->done - 1;
+
+	if (undone)
+		vfki_err(0,
+			 "%s; and vectors %" PRIu32 " to %" PRIu32
+			 " may have either eventfd or none, since taking them back failed: %s",
+			 text, first, was_on ? last : first + s->set->count - 1, vfk_error());
+	else if (was_on)
+		vfki_err(0, "%s; vectors %" PRIu32 " to %" PRIu32 " have no eventfd now", text,
+			 first, last);
+	else
+		vfki_err(0, "%s", text);
+}
+
 static void undo(struct vfki_user *user, const struct sending *s)
 {
 	struct vfki_wire_irq_part part = {
 		.set = { .argsz = sizeof(part.set), .index = s->set->index },
 	};
+	bool on = !is_arming(s->set) || is_armed(user, s->set->index);
 	char text[VFKI_ERROR_SIZE];
 
-	if ((!s->done && s->end == s->set->count) || !(s->set->flags & VFIO_IRQ_SET_DATA_EVENTFD))
+	if ((!s->done && s->end == s->set->count) || !(s->set->flags & VFIO_IRQ_SET_DATA_EVENTFD) ||
+	    vfki_conn_ended(user->conn))
 		return;
-	if (!is_arming(s->set) || is_armed(user, s->set->index)) {
+	if (on) {
 		part.set.flags = s->set->flags;
 		part.set.start = s->set->start;
 		part.set.count = s->done;
@@ -135,8 +155,7 @@ static void undo(struct vfki_user *user, const struct sending *s)
 		part.set.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
 	}
 	snprintf(text, sizeof(text), "%s", vfk_error());
-	send_part(user, &part);
-	vfki_err(0, "%s", text);
+	tell_undone(s, text, on, send_part(user, &part));
 }
 
 int vfki_user_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)

@@ -343,6 +343,40 @@ static void test_switch_fails_for_good(void **state)
 	arrives(MSIX, 1);
 }
 
+/* What could not be restored does not go away, either: it is told, and disabled before anything else is enabled. */
+static void test_switch_fails_and_leaves_a_part(void **state)
+{
+	(void)state;
+	pci = pp_open(&p);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSIX, 3, 3, NULL), 3);
+	pp_fail(&p, PP_SET_IRQS, 1, 3, -EIO);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSI, 1, 1, NULL), -EIO);
+	assert_non_null(strstr(vfk_error(), "some may be armed, since disabling failed"));
+	is(MSIX, 3, true);
+	pp_forget(&p);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSI, 1, 1, NULL), 1);
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 2);
+	assert_int_equal(pp_call(&p, PP_SET_IRQS, 0)->index, MSIX);
+	assert_int_equal(pp_call(&p, PP_SET_IRQS, 0)->count, 0);
+	is(MSI, 1, false);
+	arrives(MSI, 0);
+}
+
+static void test_disable_of_what_was_left(void **state)
+{
+	(void)state;
+	pci = pp_open(&p);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSIX, 3, 3, NULL), 3);
+	pp_fail(&p, PP_SET_IRQS, 1, 4, -EIO);
+	assert_int_equal(vfk_pci_irq_enable(pci, MSI, 1, 1, NULL), -EIO);
+	assert_int_equal(vfk_pci_irq_disable(pci), -EIO);
+	is(MSIX, 3, true);
+	pp_forget(&p);
+	assert_int_equal(vfk_pci_irq_disable(pci), 0);
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 1);
+	is(NONE, 0, false);
+}
+
 static void test_no_vector(void **state)
 {
 	int fd = event();
@@ -505,6 +539,8 @@ int main(void)
 		TEST(test_switch),
 		TEST(test_switch_fails),
 		TEST(test_switch_fails_for_good),
+		TEST(test_switch_fails_and_leaves_a_part),
+		TEST(test_disable_of_what_was_left),
 		TEST(test_no_vector),
 		TEST(test_exchange_refused),
 		TEST(test_exchange_refused_for_good),
