@@ -95,7 +95,7 @@ struct vfk_dma_limits {
  * struct vfk_dma_ops - the sink vector; one for each kind of io, called with the io
  *
  * The space has checked alignment, overlap and limits; it calls no two ops of one sink at once. map, unmap and limits
- * are mandatory; the dirty_ members may be NULL, which reads as -ENOTSUP, and so may address.
+ * are mandatory; the dirty_ members may be NULL, which reads as -ENOTSUP, and so may address and unmap_all.
  */
 struct vfk_dma_ops {
 	size_t size; /* sizeof(struct vfk_dma_ops) of the implementation */
@@ -148,6 +148,15 @@ struct vfk_dma_ops {
 	 */
 	int (*address)(struct vfk_io *io, uint64_t iova, uint64_t length,
 		       struct vfk_dma_addr *addr);
+
+	/**
+	 * unmap_all - take all mappings back, where that is one step; the device is detached or closed
+	 *
+	 * After: success: as if each had been unmapped. Failure, whatever it is: each is unmapped after it, and one that
+	 * is gone by then is success there, or -ENOENT. NULL, or -ENOTSUP: there is no such step.
+	 * @timeout_ms as in unmap. The transport errors say that the device reaches none of them any more.
+	 */
+	int (*unmap_all)(struct vfk_io *io, uint32_t timeout_ms);
 };
 
 /**

@@ -94,6 +94,10 @@ int vfki_sinks_unmap_locked(struct vfk_dma_space *space, const struct vfki_mappi
 int vfki_sink_map(struct vfki_sink *sink, const struct vfki_mapping *m, struct vfk_dma_addr *addr);
 int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64_t deadline);
 
+/* The whole table out of one sink, at once: false when it is to be taken out one by one. */
+bool vfki_sink_unmap_all(const struct vfk_dma_space *space, struct vfki_sink *sink,
+			 uint64_t deadline);
+
 /*
  * After a failure, whose text vfk_error() has: mappings that were taken out are made again. What a sink does not take
  * back, the first of it, is told behind that text.

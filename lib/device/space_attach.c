@@ -183,6 +183,8 @@ static int empty_sink(struct vfk_dma_space *space, struct vfki_sink *sink)
 	struct vfki_restoring restoring;
 	int ret = 0;
 
+	if (vfki_sink_unmap_all(space, sink, deadline))
+		return 0;
 	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m; m = vfki_mappings_next(&walk)) {
 		ret = vfki_sink_unmap(sink, m, deadline);
 		if (ret < 0)
@@ -226,6 +228,7 @@ void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink, bool u
 	deadline = vfki_space_deadline(space->timeout_ms > VFKI_UNMAP_TIMEOUT_MS ?
 					       space->timeout_ms :
 					       VFKI_UNMAP_TIMEOUT_MS);
+	unmap = unmap && !vfki_sink_unmap_all(space, sink, deadline);
 	m = unmap ? vfki_mappings_begin(&space->maps, 0, &walk) : NULL;
 	for (; m && vfki_space_ms_left(deadline); m = vfki_mappings_next(&walk))
 		(void)vfki_sink_unmap(sink, m, deadline);

@@ -35,6 +35,17 @@ int vfki_sink_unmap(struct vfki_sink *sink, const struct vfki_mapping *m, uint64
 	return is_gone(ret) ? 0 : ret;
 }
 
+bool vfki_sink_unmap_all(const struct vfk_dma_space *space, struct vfki_sink *sink,
+			 uint64_t deadline)
+{
+	int ret;
+
+	if (space->maps.count < 2)
+		return false;
+	ret = vfki_checked_dma_unmap_all(sink->io, vfki_space_ms_left(deadline));
+	return !ret || is_gone(ret);
+}
+
 /* Takes a mapping out of the first @n sinks because another one refused it; false when one does not let it go. */
 static bool take_back(struct vfk_dma_space *space, size_t n, const struct vfki_mapping *m)
 {

@@ -130,6 +130,8 @@ int vfki_checked_dma_map(struct vfki_checked *c, const struct vfk_dma_mapping *m
 			 struct vfk_dma_addr *addr);
 int vfki_checked_dma_unmap(struct vfki_checked *c, uint64_t iova, uint64_t length,
 			   uint32_t timeout_ms);
+/* -ENOTSUP where anything in the chain has no op for it. */
+int vfki_checked_dma_unmap_all(struct vfki_checked *c, uint32_t timeout_ms);
 int vfki_checked_dma_limits(struct vfki_checked *c, struct vfk_dma_limits *limits);
 /* Where there is no op for it, the IOVA. */
 int vfki_checked_dma_address(struct vfki_checked *c, uint64_t iova, uint64_t length,

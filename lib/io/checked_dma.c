@@ -60,6 +60,25 @@ int vfki_checked_dma_unmap(struct vfki_checked *c, uint64_t iova, uint64_t lengt
 	return vfki_checked_end(c, "dma unmap", c->io->dma->unmap(c->io, iova, length, timeout_ms));
 }
 
+/* A filter has the op, and no use for it where what it wraps has not: to be asked would be shown, and be counted. */
+static bool has_unmap_all(const struct vfk_io *io)
+{
+	while (io->dma && VFKI_OP(io->dma, unmap_all)) {
+		if (!io->next)
+			return true;
+		io = io->next;
+	}
+	return false;
+}
+
+int vfki_checked_dma_unmap_all(struct vfki_checked *c, uint32_t timeout_ms)
+{
+	if (!has_unmap_all(c->io))
+		return vfki_err(-ENOTSUP, "%s: mappings are taken back one by one", c->io->name);
+	vfki_checked_begin(c);
+	return vfki_checked_end(c, "dma unmap all", c->io->dma->unmap_all(c->io, timeout_ms));
+}
+
 static int check_limits(const struct vfki_checked *c, const struct vfk_dma_limits *l)
 {
 	if (!l->pgsizes || !l->max_maps || l->num_ranges > VFK_DMA_MAX_RANGES)

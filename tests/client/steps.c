@@ -352,6 +352,20 @@ static long peek(uint64_t off, uint64_t b)
 	return own[off % sizeof(own)];
 }
 
+static long detach(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_device_detach_dma(dev);
+}
+
+static long attach_again(uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return vfk_device_attach_dma(dev, space);
+}
+
 static long unmap(uint64_t iova, uint64_t pages)
 {
 	return vfk_dma_unmap(space, iova, pages * PAGE);
@@ -392,6 +406,8 @@ static const struct step steps[] = {
 	{ "precopy", precopy },
 	{ "map", map },
 	{ "unmap", unmap },
+	{ "detach", detach },
+	{ "attach", attach_again },
 	{ "dirty", dirty },
 	{ "report", report },
 	{ "arm", arm },

@@ -8,9 +8,9 @@ import struct
 import time
 
 import pytest
-from scripted import (DMA_CLIENT, TIMEOUT_MS, Device, Hangup, Scripted, each, fails, fails_in_time, run, sound,
+from scripted import (DMA_CLIENT, STEPS, TIMEOUT_MS, Device, Hangup, Scripted, each, fails, fails_in_time, run, sound,
                       works)
-from session import (DMA_MAP, DMA_READ, DMA_UNMAP, DMA_WRITE, ERROR, NO_REPLY, REGION_READ, REPLY, SET_IRQS,
+from session import (DMA_MAP, DMA_READ, DMA_UNMAP, DMA_WRITE, ERROR, FEATURE, NO_REPLY, REGION_READ, REPLY, SET_IRQS,
                      UNMAP_ALL, pack)
 
 PAGE = 4096
@@ -265,6 +265,88 @@ def test_what_it_maps(memory):
     gone = sum(PAGE * 4 if m.payload[4] & UNMAP_ALL else struct.unpack("=Q", m.payload[16:24])[0]
                for m in result.seen if m.command == DMA_UNMAP)
     assert gone >= 4 * PAGE
+
+
+# ---- all at once ----
+
+def unmaps(result):
+    """(flags, addr, size) of each DMA_UNMAP."""
+    return [struct.unpack("=IQQ", m.payload[4:24]) for m in result.seen if m.command == DMA_UNMAP]
+
+
+THREE = ("map=0x100000,1", "map=0x200000,2", "map=0x300000,1")
+ALL = (UNMAP_ALL, 0, 0)
+EACH = [(0, 0x100000, PAGE), (0, 0x200000, 2 * PAGE), (0, 0x300000, PAGE)]
+
+
+def steps(*words, **tamper):
+    result = run(Scripted(tamper={DMA_UNMAP: tamper["unmap"]} if tamper else None), *words, program=STEPS)
+    sound(result)
+    return result
+
+
+def test_all_at_once():
+    """One message, when it is detached and when it is closed."""
+    result = steps(*THREE, "detach", "attach")
+    assert result.out.splitlines()[-2:] == ["detach 0", "attach 0"], result
+    assert unmaps(result) == [ALL, ALL]
+    assert len([m for m in result.seen if m.command == DMA_MAP]) == 6
+
+
+def test_one_of_one():
+    assert unmaps(steps(THREE[0], "detach")) == EACH[:1]
+
+
+def test_all_when_closed():
+    assert unmaps(steps(*THREE)) == [ALL]
+
+
+@pytest.mark.parametrize("error", (errno.EINVAL, errno.ENOTSUP, errno.ENOENT, errno.EPERM))
+def test_all_refused(error):
+    """By a server without the flag: one by one, and it is not asked again."""
+    def tamper(peer, message):
+        if message.payload[4] & UNMAP_ALL:
+            peer.respond(message, flags=REPLY | ERROR, error=error)
+        else:
+            peer.raw(*peer.good(message))
+    result = steps(*THREE, "detach", "attach", "detach", unmap=tamper)
+    assert result.out.splitlines()[-3:] == ["detach 0", "attach 0", "detach 0"], result
+    assert unmaps(result) == [ALL] + EACH + EACH
+
+
+def test_all_in_use():
+    """A server may have let go of some when it says so: each is asked for; what cannot go stays, and all others come back."""
+    busy = {0, 0x200000}
+
+    def tamper(peer, message):
+        addr = struct.unpack("=Q", message.payload[8:16])[0]
+        if addr in busy:
+            busy.discard(addr)
+            peer.respond(message, flags=REPLY | ERROR, error=errno.EBUSY)
+        else:
+            peer.raw(*peer.good(message))
+    result = steps(*THREE, "detach", "detach", unmap=tamper)
+    assert result.out.splitlines()[-2:] == ["detach %d" % -errno.EBUSY, "detach 0"], result
+    assert unmaps(result) == [ALL] + EACH[:2] + [ALL], result
+    maps = [struct.unpack("=Q", m.payload[16:24])[0] for m in result.seen if m.command == DMA_MAP]
+    assert maps == [0x100000, 0x200000, 0x300000, 0x100000], maps
+
+
+def test_all_without_an_answer():
+    result = run(Scripted(tamper={DMA_UNMAP: lambda peer, message: peer.silence()}), *THREE, "detach", program=STEPS,
+                 timeout_ms=TIMEOUT_MS)
+    sound(result)
+    assert unmaps(result) == [ALL]
+    assert result.out.splitlines()[-1] == "detach 0", result
+
+
+def test_what_was_written_is_asked_for_one_by_one():
+    device = Device()
+    device.on_echo = lambda message: (message.payload + bytes(8 if message.payload[4] & 1 else 0), [])
+    result = run(Scripted(device, {FEATURE: lambda peer, message: peer.respond(message, message.payload)}), *THREE,
+                 "dirty=1", "detach", program=STEPS)
+    sound(result)
+    assert ALL not in unmaps(result)
 
 
 BAD_EMPTY = {

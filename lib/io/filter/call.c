@@ -35,6 +35,7 @@ static const char *const names[VFKI_CALL_END] = {
 	[VFKI_CALL_DIRTY_STOP] = "dirty_stop",
 	[VFKI_CALL_DIRTY_REPORT] = "dirty_report",
 	[VFKI_CALL_DMA_ADDRESS] = "dma_address",
+	[VFKI_CALL_DMA_UNMAP_ALL] = "dma_unmap_all",
 };
 
 const char *vfki_call_name(enum vfki_call_op op)

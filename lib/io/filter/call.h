@@ -43,6 +43,7 @@ enum vfki_call_op {
 	VFKI_CALL_DIRTY_STOP,
 	VFKI_CALL_DIRTY_REPORT,
 	VFKI_CALL_DMA_ADDRESS,
+	VFKI_CALL_DMA_UNMAP_ALL,
 	VFKI_CALL_END,
 };
 
@@ -97,7 +98,8 @@ struct vfki_call {
 			const struct vfk_dma_mapping *mapping;
 			struct vfk_dma_addr *addr;
 		} map;
-		struct vfki_call_range range; /* DMA_UNMAP, DMA_ADDRESS, DIRTY_* */
+		struct vfki_call_range
+			range; /* DMA_UNMAP, DMA_UNMAP_ALL (its timeout), DMA_ADDRESS, DIRTY_* */
 		struct vfk_dma_limits *limits;
 	};
 };

@@ -68,7 +68,9 @@ static ssize_t fail_after(struct vfk_io *io, const struct vfki_call *call)
 
 static bool has_to_be_done(const struct fault *f, const struct vfki_call *call)
 {
-	return f->rule.after || (call->op == VFKI_CALL_DMA_UNMAP && says_gone(f->rule.err));
+	bool unmap = call->op == VFKI_CALL_DMA_UNMAP || call->op == VFKI_CALL_DMA_UNMAP_ALL;
+
+	return f->rule.after || (unmap && says_gone(f->rule.err));
 }
 
 static ssize_t disturb(struct vfk_io *io, struct vfki_call *call, const struct vfki_fault *fault)

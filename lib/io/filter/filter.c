@@ -120,6 +120,8 @@ static ssize_t pass_dma(struct vfki_checked *next, const struct vfki_call *call)
 		return vfki_checked_dirty_report(next, r->iova, r->length, r->page_size, r->bitmap);
 	case VFKI_CALL_DMA_ADDRESS:
 		return vfki_checked_dma_address(next, r->iova, r->length, r->addr);
+	case VFKI_CALL_DMA_UNMAP_ALL:
+		return vfki_checked_dma_unmap_all(next, r->timeout_ms);
 	default:
 		return 0; /* open: there is nothing behind it */
 	}

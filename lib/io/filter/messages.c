@@ -216,10 +216,12 @@ static void request_map(struct message *msg, const struct vfk_dma_mapping *m)
 	msg->nfds = m->fd >= 0;
 }
 
-static void put_unmap(struct message *msg, const struct vfki_call_range *r,
+static void put_unmap(struct message *msg, const struct vfki_call *call,
 		      size_t (*enc)(void *, const struct vfki_wire_unmap *))
 {
-	const struct vfki_wire_unmap unmap = { .addr = r->iova, .size = r->length };
+	const struct vfki_wire_unmap unmap = { .addr = call->range.iova,
+					       .size = call->range.length,
+					       .all = call->op == VFKI_CALL_DMA_UNMAP_ALL };
 
 	msg->command = VFKI_WIRE_DMA_UNMAP;
 	msg->len = enc(msg->fixed, &unmap);
@@ -292,7 +294,8 @@ static bool make_request(const struct vfki_call *call, uint32_t done, struct mes
 		request_map(msg, call->map.mapping);
 		return true;
 	case VFKI_CALL_DMA_UNMAP:
-		put_unmap(msg, &call->range, vfki_enc_dma_unmap_request);
+	case VFKI_CALL_DMA_UNMAP_ALL:
+		put_unmap(msg, call, vfki_enc_dma_unmap_request);
 		return true;
 	case VFKI_CALL_DIRTY_START:
 	case VFKI_CALL_DIRTY_STOP:
@@ -414,7 +417,8 @@ static void fill_reply(struct message *msg, const struct vfki_call *call, uint32
 		msg->len = vfki_enc_precopy_info_reply(msg->fixed, call->precopy);
 		break;
 	case VFKI_CALL_DMA_UNMAP:
-		put_unmap(msg, &call->range, vfki_enc_dma_unmap_reply);
+	case VFKI_CALL_DMA_UNMAP_ALL:
+		put_unmap(msg, call, vfki_enc_dma_unmap_reply);
 		break;
 	case VFKI_CALL_DIRTY_START:
 	case VFKI_CALL_DIRTY_STOP:

@@ -23,6 +23,7 @@ static bool changes_the_device(const struct vfki_call *call)
 	case VFKI_CALL_REGION_IO_FDS:
 	case VFKI_CALL_DMA_MAP:
 	case VFKI_CALL_DMA_UNMAP:
+	case VFKI_CALL_DMA_UNMAP_ALL:
 	case VFKI_CALL_DIRTY_START:
 	case VFKI_CALL_DIRTY_STOP:
 	case VFKI_CALL_DIRTY_REPORT:

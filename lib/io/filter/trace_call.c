@@ -211,6 +211,9 @@ static void add_arguments(struct vfki_trace_line *l, const struct vfki_call *cal
 	case VFKI_CALL_DMA_MAP:
 		add_mapping(l, call->map.mapping);
 		break;
+	case VFKI_CALL_DMA_UNMAP_ALL:
+		vfki_trace_add(l, "timeout=%" PRIu32 " ms", call->range.timeout_ms);
+		break;
 	case VFKI_CALL_DMA_UNMAP:
 	case VFKI_CALL_DMA_ADDRESS:
 	case VFKI_CALL_DIRTY_START:

@@ -213,6 +213,14 @@ static int address(struct vfk_io *io, uint64_t iova, uint64_t length, struct vfk
 	return (int)around(io, &call);
 }
 
+static int unmap_all(struct vfk_io *io, uint32_t timeout_ms)
+{
+	struct vfki_call call = { .op = VFKI_CALL_DMA_UNMAP_ALL,
+				  .range = { .timeout_ms = timeout_ms } };
+
+	return (int)around(io, &call);
+}
+
 const struct vfk_dma_ops vfki_filter_dma_ops = {
 	.size = sizeof(struct vfk_dma_ops),
 	.map = map,
@@ -222,4 +230,5 @@ const struct vfk_dma_ops vfki_filter_dma_ops = {
 	.dirty_stop = dirty_stop,
 	.dirty_report = dirty_report,
 	.address = address,
+	.unmap_all = unmap_all,
 };

@@ -53,6 +53,7 @@ struct vfki_user {
 	atomic_uint armed[VFKI_USER_MAX_INDEXES / 32];
 	struct vfki_user_memory memory;
 	struct vfki_user_dirty dirty;
+	bool one_by_one; /* the server refused DMA_UNMAP of all; changed as dirty is */
 	struct vfki_user_twin twin;
 };
 

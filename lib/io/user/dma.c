@@ -165,12 +165,53 @@ static int dma_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
 	return 0;
 }
 
+/* The server has let go of everything, or is gone; accesses that are being carried out for it have to end. */
+static int forget_all(struct vfki_user *user)
+{
+	struct vfki_mappings *table = &user->memory.table;
+
+	while (table->count) {
+		const struct vfki_mapping *m = vfki_mappings_from(table, 0);
+		uint64_t iova = m->first, length = vfki_mapping_length(m);
+
+		if (vfki_user_memory_remove(&user->memory, iova, length, user->timeout_ms) ==
+		    -EBUSY) {
+			vfki_conn_fail(user->conn, -ETIMEDOUT);
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One message for all. The flag is in no text of the specification: a server that refuses it is not asked again, and neither
+ * is one of which only one mapping, or what was written to each, is wanted.
+ */
+static int dma_unmap_all(struct vfk_io *io, uint32_t timeout_ms)
+{
+	struct vfki_user *user = vfki_user_of(io);
+	const struct vfki_wire_unmap unmap = { .all = true };
+	int r;
+
+	(void)timeout_ms; /* as above */
+	if (user->one_by_one || user->dirty.page_size || user->memory.table.count < 2)
+		return vfki_err(-ENOTSUP, "dma unmap: one by one");
+	r = send_unmap(user, &unmap);
+	if (r && !vfki_conn_ended(user->conn)) {
+		user->one_by_one = r != -EBUSY;
+		return r == -EBUSY ? r : vfki_err_prefix(-ENOTSUP, "dma unmap of all");
+	}
+	return forget_all(user) ? -EBUSY : r;
+}
+
 void vfki_user_unmap_all(struct vfki_user *user)
 {
 	struct vfki_mappings *table = &user->memory.table;
 	uint64_t deadline_ns = vfki_deadline_ns(user->timeout_ms);
 
 	user->dirty.page_size = 0;
+	if (vfki_conn_ended(user->conn) || !dma_unmap_all(&user->io, user->timeout_ms))
+		return;
 	/*
 	 * Closing is alone: nobody else changes the table. A server that takes its time for each is not asked for all:
 	 * the connection's end takes the rest.
@@ -187,6 +228,7 @@ const struct vfk_dma_ops vfki_user_dma_ops = {
 	.size = sizeof(struct vfk_dma_ops),
 	.map = dma_map,
 	.unmap = dma_unmap,
+	.unmap_all = dma_unmap_all,
 	.limits = dma_limits,
 	.dirty_start = vfki_user_dirty_start,
 	.dirty_stop = vfki_user_dirty_stop,
