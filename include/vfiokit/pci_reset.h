@@ -7,7 +7,8 @@
  *
  *	1. Registers of config space are saved: BARs, the command register and the other writable ones of the header, and
  *	   the control registers of the capabilities that this library knows (power management, PCI-X, PCI Express;
- *	   AER, ACS, ARI, ATS, PRI, PASID, LTR, PTM, resizable BARs).
+ *	   AER, ACS, ARI, ATS, PRI, PASID, LTR, L1 substates, PTM, TPH, resizable BARs). Virtual channels and SR-IOV are
+ *	   not among them: of those only the kernel has the other side, the port and the host's view of the functions.
  *	2. INTx, MSI and MSI-X are disabled in the device, which is brought to D0. I/O and memory decoding and bus
  *	   mastering are turned off: no DMA runs into the reset.
  *	3. The reset.

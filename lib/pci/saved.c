@@ -29,11 +29,17 @@ static const struct known known[] = {
 	{ false, PCI_CAP_ID_PCIX, PCI_X_CMD, 2, 0xffff, 0 },
 	/* without Initiate Function Level Reset: PCIe 6.0 section 7.5.3.4 */
 	{ false, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, 2, 0xffff & ~PCI_EXP_DEVCTL_BCR_FLR, 0 },
+	{ false, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2, 0xffff, 0 },
+	{ false, PCI_CAP_ID_EXP, PCI_EXP_LNKCTL2, 2, 0xffff, 0 },
+	{ true, PCI_EXT_CAP_ID_LTR, PCI_LTR_MAX_SNOOP_LAT, 2, 0xffff, 0 },
+	{ true, PCI_EXT_CAP_ID_LTR, PCI_LTR_MAX_NOSNOOP_LAT, 2, 0xffff, 0 },
+	/* L1 substates: times before what they are for, and all before L1 itself (section 5.5.4) */
+	{ true, PCI_EXT_CAP_ID_L1SS, PCI_L1SS_CTL2, 4, UINT32_MAX, 0 },
+	{ true, PCI_EXT_CAP_ID_L1SS, PCI_L1SS_CTL1, 4, ~(uint32_t)PCI_L1SS_CTL1_L1SS_MASK, 0 },
+	{ true, PCI_EXT_CAP_ID_L1SS, PCI_L1SS_CTL1, 4, PCI_L1SS_CTL1_L1SS_MASK, 0 },
 	/* without Link Disable and Retrain Link, which are a port's: section 7.5.3.7 */
 	{ false, PCI_CAP_ID_EXP, PCI_EXP_LNKCTL, 2,
 	  0xffff & ~(PCI_EXP_LNKCTL_LD | PCI_EXP_LNKCTL_RL), 0 },
-	{ false, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2, 0xffff, 0 },
-	{ false, PCI_CAP_ID_EXP, PCI_EXP_LNKCTL2, 2, 0xffff, 0 },
 	{ true, PCI_EXT_CAP_ID_ERR, PCI_ERR_UNCOR_MASK, 4, UINT32_MAX, 0 },
 	{ true, PCI_EXT_CAP_ID_ERR, PCI_ERR_UNCOR_SEVER, 4, UINT32_MAX, 0 },
 	{ true, PCI_EXT_CAP_ID_ERR, PCI_ERR_COR_MASK, 4, UINT32_MAX, 0 },
@@ -41,8 +47,6 @@ static const struct known known[] = {
 	  0 },
 	{ true, PCI_EXT_CAP_ID_ACS, PCI_ACS_CTRL, 2, 0xffff, 0 },
 	{ true, PCI_EXT_CAP_ID_ARI, PCI_ARI_CTRL, 2, 0xffff, 0 },
-	{ true, PCI_EXT_CAP_ID_LTR, PCI_LTR_MAX_SNOOP_LAT, 2, 0xffff, 0 },
-	{ true, PCI_EXT_CAP_ID_LTR, PCI_LTR_MAX_NOSNOOP_LAT, 2, 0xffff, 0 },
 	{ true, PCI_EXT_CAP_ID_PTM, PCI_PTM_CTRL, 4, UINT32_MAX, 0 },
 	/* PASID before ATS, ATS before PRI: each needs the one before (PCIe 6.0 sections 7.8.9, 10.5) */
 	{ true, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL, 2, 0xffff, 0 },
@@ -58,7 +62,16 @@ static const struct known known[] = {
 #define REBAR_SIZE 0x3f00u /* BAR Size */
 #define HEADER_MAX 10	   /* of take_header(): three bytes, six BARs, the ROM's */
 
-_Static_assert(KNOWN + REBAR_MAX + HEADER_MAX + 1 <= VFKI_PCI_SAVED_MAX, "room for all");
+/* PCIe 6.0 section 7.9.13, TPH Extended Capability; <linux/pci_regs.h> of Linux 6.1 has its first register only. */
+#define TPH_CTRL	 0x08
+#define TPH_CTRL_MODE	 0x007u /* ST Mode Select */
+#define TPH_CTRL_ENABLE	 0x300u /* TPH Requester Enable */
+#define TPH_TABLE	 0x0c	/* 16 bits an entry */
+#define TPH_TABLE_IN_CAP 1u	/* ST Table Location */
+#define TPH_ENTRIES_MAX	 64
+
+_Static_assert(KNOWN + REBAR_MAX + HEADER_MAX + TPH_ENTRIES_MAX + 1 + 1 <= VFKI_PCI_SAVED_MAX,
+	       "room for all");
 
 static int take(struct vfk_pci *pci, struct vfki_pci_saved *s, uint32_t off, uint8_t width,
 		uint32_t mask, uint32_t clears)
@@ -93,6 +106,38 @@ static int take_resizable_bars(struct vfk_pci *pci, struct vfki_pci_saved *s)
 			ret = take(pci, s, off, 4, REBAR_SIZE, 0);
 	}
 	return ret;
+}
+
+/* Entries of the steering tags' table that lie in the capability; those in MSI-X's are not config space. */
+static uint32_t tph_entries(uint32_t cap)
+{
+	uint32_t n = ((cap & PCI_TPH_CAP_ST_MASK) >> PCI_TPH_CAP_ST_SHIFT) + 1;
+
+	if ((cap & PCI_TPH_CAP_LOC_MASK) >> 9 != TPH_TABLE_IN_CAP)
+		return 0;
+	return n < TPH_ENTRIES_MAX ? n : TPH_ENTRIES_MAX;
+}
+
+/* Nobody reads the table of a device that makes no use of it. What uses it comes behind it. */
+static int take_tph(struct vfk_pci *pci, struct vfki_pci_saved *s)
+{
+	uint32_t at, cap, ctrl, n;
+	int ret;
+
+	if (vfk_pci_ext_cap_find(pci, PCI_EXT_CAP_ID_TPH, &at) < 0 ||
+	    !vfki_range_ok(at, TPH_TABLE, pci->config.size))
+		return 0;
+	ret = vfk_pci_config_read(pci, at + PCI_TPH_CAP, 4, &cap);
+	if (!ret)
+		ret = vfk_pci_config_read(pci, at + TPH_CTRL, 4, &ctrl);
+	if (ret < 0)
+		return ret;
+	n = ctrl & TPH_CTRL_ENABLE ? tph_entries(cap) : 0;
+	for (uint32_t i = 0, off = at + TPH_TABLE; !ret && i < n; i++, off += 2) {
+		if (vfki_range_ok(off, 2, pci->config.size))
+			ret = take(pci, s, off, 2, 0xffff, 0);
+	}
+	return ret ? ret : take(pci, s, at + TPH_CTRL, 4, TPH_CTRL_MODE | TPH_CTRL_ENABLE, 0);
 }
 
 static int take_header(struct vfk_pci *pci, struct vfki_pci_saved *s)
@@ -156,6 +201,8 @@ int vfki_pci_saved_take(struct vfk_pci *pci, struct vfki_pci_saved *saved)
 		ret = take_header(pci, saved);
 	if (!ret)
 		ret = take_capabilities(pci, saved);
+	if (!ret)
+		ret = take_tph(pci, saved);
 	/* the last: what it permits uses the rest */
 	return ret ? ret : take(pci, saved, PCI_COMMAND, 2, 0xffff, 0);
 }

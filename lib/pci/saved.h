@@ -2,7 +2,21 @@
 /*
  * saved.h - the registers of config space that a reset loses, and that a program has set up.
  *
- * Interrupts are not among them: they are armed, not written.
+ * They are those that Linux's pci_save_state() has (drivers/pci/pci.c), as far as they are a user's of the device:
+ *
+ *	the writable ones of the header; PM; PCI-X; PCI Express: device and link control, 1 and 2; L1 substates; LTR;
+ *	AER; ACS; ARI; PTM; PASID, ATS, PRI; TPH with its table; resizable BARs
+ *
+ * and without
+ *
+ *	MSI, MSI-X	interrupts are armed, not written
+ *	VC, MFVC	a virtual channel is an agreement of both ends of a link, in which the port is not ours: enabled
+ *			here alone its negotiation would never end. The kernel restores them, which has both ends
+ *	SR-IOV, and	how many functions there are, and where, is the affair of whoever has the host; the kernel
+ *	VF resizable BARs	restores them, and vfio-pci lets nobody write them
+ *	slot, root, DPC	registers of ports, and so is what a bridge forwards: none is given to user space
+ *
+ * Of a device of the kernel's most of them are restored by then, and what is as it was is not written.
  *
  * Threads: with pci->lock held.
  */
@@ -13,7 +27,7 @@
 
 struct vfk_pci;
 
-#define VFKI_PCI_SAVED_MAX 64
+#define VFKI_PCI_SAVED_MAX 128
 
 struct vfki_pci_saved_register {
 	uint16_t off;

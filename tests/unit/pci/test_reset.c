@@ -707,26 +707,6 @@ static void test_capabilities_at_the_end(void **state)
 	}
 }
 
-static void test_resizable_bars(void **state)
-{
-	const uint32_t at = 0x200, ctrl = at + PCI_REBAR_CTRL;
-
-	(void)state;
-	pp_ext_cap(&p, at, PCI_EXT_CAP_ID_REBAR);
-	writable32(ctrl, 0x3f00, 2 << PCI_REBAR_CTRL_NBAR_SHIFT | 0x0c00);
-	writable32(ctrl + 8, 0x3f00, 0x1200 | 5);
-	writable32(ctrl + 16, 0x3f00, 0x0300);
-	open_pci();
-	pp_forget(&p);
-	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
-	assert_int_equal(pp_call(&p, PP_WRITE, 1)->off, ctrl);
-	assert_int_equal(pp_call(&p, PP_WRITE, 2)->off, ctrl + 8);
-	/* there are two */
-	assert_int_equal(pp_get32(&p, ctrl + 16), 0);
-	pp_set32(&p, ctrl + 16, 0x0300);
-	as_before();
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -764,7 +744,6 @@ int main(void)
 		TEST(test_stop_fails),
 		TEST(test_broken_capabilities),
 		TEST(test_capabilities_at_the_end),
-		TEST(test_resizable_bars),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
