@@ -23,7 +23,8 @@
 #include "subcommand.h"
 
 static const char help[] =
-	"usage: vfiokit irq URI INDEX [--count N] [--vectors N] [--timeout S] [--trigger]\n"
+	"usage: vfiokit irq URI INDEX [--count N] [--vectors N] [--min N] [--timeout S]\n"
+	"                   [--mask V]... [--unmask V]... [--trigger]\n"
 	"                   [--write REGION:OFFSET:WIDTH=VALUE]... [--json] [options]\n"
 	"\n"
 	"Arms the vectors of an interrupt, provokes it, waits, and prints each vector that was\n"
@@ -31,6 +32,10 @@ static const char help[] =
 	"\n"
 	"  --count N       wait until N signals came, all vectors together (1)\n"
 	"  --vectors N     arm vectors 0 to N - 1 (as many as there are)\n"
+	"  --min N         fewer of these vectors do, down to N, where the device cannot have all (all\n"
+	"                  of --vectors; without that 1)\n"
+	"  --mask V        mask vector V before it is provoked; repeatable\n"
+	"  --unmask V      unmask vector V after that, so that what was held back comes; repeatable\n"
 	"  --timeout S     wait no longer than S seconds, and fail then (10); may have decimals\n"
 	"  --trigger       provoke by signalling the armed vectors from software\n"
 	"  --write ...     provoke by writing a register; repeatable, done in order\n"
@@ -41,6 +46,9 @@ static const char help[] =
 enum {
 	OPTION_COUNT = 1,
 	OPTION_VECTORS,
+	OPTION_MIN,
+	OPTION_MASK,
+	OPTION_UNMASK,
 	OPTION_TIMEOUT,
 	OPTION_TRIGGER,
 	OPTION_WRITE,
@@ -49,6 +57,9 @@ enum {
 static const struct option options[] = {
 	{ "count", required_argument, NULL, OPTION_COUNT },
 	{ "vectors", required_argument, NULL, OPTION_VECTORS },
+	{ "min", required_argument, NULL, OPTION_MIN },
+	{ "mask", required_argument, NULL, OPTION_MASK },
+	{ "unmask", required_argument, NULL, OPTION_UNMASK },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "trigger", no_argument, NULL, OPTION_TRIGGER },
 	{ "write", required_argument, NULL, OPTION_WRITE },
@@ -65,10 +76,12 @@ struct irq {
 	struct vfk_irq_info info;
 	uint64_t want;	     /* signals to wait for */
 	uint64_t vectors;    /* to arm; 0: all */
+	uint64_t min;	     /* of those; 0: all that were asked for, or 1 */
 	uint64_t timeout_ms; /* of the wait */
 	bool trigger;
 	struct access writes[MAX_WRITES];
 	size_t num_writes;
+	bool masks[MAX_VECTORS], unmasks[MAX_VECTORS];
 	uint32_t num;	  /* vectors armed: the length of what follows */
 	int *fds;	  /* owned; -1 where there is none */
 	uint64_t *counts; /* of one wait */
@@ -86,6 +99,16 @@ static bool parse_write(struct irq *irq)
 	return access_parse_write(&irq->args, optarg, &irq->writes[irq->num_writes++]) == STATUS_OK;
 }
 
+static bool parse_vector(bool *vectors)
+{
+	uint64_t vector;
+
+	if (!number_parse(optarg, 0, MAX_VECTORS - 1, &vector))
+		return false;
+	vectors[vector] = true;
+	return true;
+}
+
 static bool parse_option(struct irq *irq, int option)
 {
 	bool good = false;
@@ -96,6 +119,15 @@ static bool parse_option(struct irq *irq, int option)
 		break;
 	case OPTION_VECTORS:
 		good = number_parse(optarg, 1, MAX_VECTORS, &irq->vectors);
+		break;
+	case OPTION_MIN:
+		good = number_parse(optarg, 1, MAX_VECTORS, &irq->min);
+		break;
+	case OPTION_MASK:
+		good = parse_vector(irq->masks);
+		break;
+	case OPTION_UNMASK:
+		good = parse_vector(irq->unmasks);
 		break;
 	case OPTION_TIMEOUT:
 		good = number_parse_seconds(optarg, 86400000, &irq->timeout_ms);
@@ -125,6 +157,10 @@ static bool parse(struct irq *irq, int argc, char **argv)
 			return false;
 	if (option < 0 || !args_words(args, 2, 2))
 		return false;
+	if (irq->vectors && irq->min > irq->vectors) {
+		args_wrong(args, "--min %" PRIu64 " of --vectors %" PRIu64, irq->min, irq->vectors);
+		return false;
+	}
 	irq->named = name_to_irq(args->words[1], &irq->index);
 	if (irq->named)
 		return true;
@@ -152,7 +188,7 @@ static int check(struct vfk_device *dev, struct irq *irq)
 		return fail(name, r);
 	if (irq->info.count == 0)
 		return fail_text(name, "the device has no interrupt %s", word);
-	if (irq->vectors > irq->info.count)
+	if (irq->vectors > irq->info.count || irq->min > irq->info.count)
 		return fail_text(name, "interrupt %s has %u vectors", word, irq->info.count);
 	for (size_t i = 0; i < irq->num_writes; i++)
 		if (access_check(dev, &irq->writes[i]) != STATUS_OK)
@@ -189,19 +225,22 @@ static void close_eventfds(struct irq *irq, uint32_t from)
 			close(irq->fds[i]);
 }
 
-/* Arms as many vectors as can be had, or those that were asked for. */
+/* Arms as many vectors as can be had of those that were asked for, and no fewer than do. */
 static int arm(struct vfk_device *dev, struct irq *irq)
 {
-	uint32_t num = irq->num;
+	uint32_t num = irq->num, least = irq->vectors ? (uint32_t)irq->vectors : 1;
 	int r;
 
+	if (irq->min)
+		least = (uint32_t)irq->min;
+
 	while ((r = vfk_irq_set_eventfds(dev, irq->index, 0, num, irq->fds)) != 0) {
-		if (r > 0 && irq->vectors)
+		if (r > 0 && (uint32_t)r < least)
 			return fail_text(vfk_device_name(dev), "only %d vectors can be had", r);
 		if (r > 0 && (uint32_t)r < num)
 			num = (uint32_t)r;
-		else if (r == -ENOSPC && !irq->vectors && num > 1)
-			num /= 2;
+		else if (r == -ENOSPC && num > least)
+			num = num / 2 > least ? num / 2 : least;
 		else
 			return fail(vfk_device_name(dev), r > 0 ? -ENOSPC : r);
 	}
@@ -212,10 +251,33 @@ static int arm(struct vfk_device *dev, struct irq *irq)
 
 /* ---- provoking and waiting ---- */
 
+/* Which are not armed is known only now. */
+static int for_each(struct vfk_device *dev, struct irq *irq, const bool *vectors, const char *what,
+		    int (*call)(struct vfk_device *dev, uint32_t index, uint32_t start,
+				uint32_t count))
+{
+	for (uint32_t i = 0; i < MAX_VECTORS; i++) {
+		int r;
+
+		if (!vectors[i])
+			continue;
+		if (i >= irq->num)
+			return fail_text(vfk_device_name(dev),
+					 "--%s %u: vector %u is not armed, %u are", what, i, i,
+					 irq->num);
+		r = call(dev, irq->index, i, 1);
+		if (r < 0)
+			return fail(vfk_device_name(dev), r);
+	}
+	return STATUS_OK;
+}
+
 static int provoke(struct vfk_device *dev, struct irq *irq)
 {
-	int r;
+	int r = for_each(dev, irq, irq->masks, "mask", vfk_irq_mask);
 
+	if (r != STATUS_OK)
+		return r;
 	if (irq->trigger) {
 		r = vfk_irq_trigger(dev, irq->index, 0, irq->num);
 		if (r < 0)
@@ -224,7 +286,7 @@ static int provoke(struct vfk_device *dev, struct irq *irq)
 	for (size_t i = 0; i < irq->num_writes; i++)
 		if (access_put(dev, &irq->writes[i]) != STATUS_OK)
 			return STATUS_FAILED;
-	return STATUS_OK;
+	return for_each(dev, irq, irq->unmasks, "unmask", vfk_irq_unmask);
 }
 
 static uint64_t now_ms(void)

@@ -6,6 +6,7 @@
  * memfd that the child inherits, so that nothing is left behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,23 @@ static void take_messages(int fd, char *text, size_t size)
 	fclose(file);
 }
 
+/*
+ * Passes on what lspci prints, which looks for no failure of its own output. Whoever reads ours and goes away ends us by
+ * SIGPIPE, as any program; where that is ignored it is a failure as a full disk is.
+ */
+static int pass_on(struct vfk_device *dev, int fd)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	do {
+		n = read(fd, bytes, sizeof(bytes));
+		if (n > 0 && (fwrite(bytes, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout)))
+			return fail_text(vfk_device_name(dev), "standard output: %m");
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return STATUS_OK;
+}
+
 static int judge(struct vfk_device *dev, int status, char *messages)
 {
 	bool exited = WIFEXITED(status);
@@ -133,14 +151,14 @@ static int judge(struct vfk_device *dev, int status, char *messages)
 			 messages);
 }
 
-static int start(pid_t *pid, char *const *argv, int messages)
+static int start(pid_t *pid, char *const *argv, int output, int messages)
 {
 	posix_spawn_file_actions_t actions;
 	int r;
 
 	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
-	fflush(stdout);
 	r = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	return r;
@@ -149,25 +167,33 @@ static int start(pid_t *pid, char *const *argv, int messages)
 static int run(struct vfk_device *dev, int fd, char *const *arguments, int num)
 {
 	char path[32], *argv[MAX_ARGUMENTS + 4] = { (char *)"lspci", (char *)"-F", path };
-	int messages = memfd_create("messages", MFD_CLOEXEC), status, r;
+	int messages = memfd_create("messages", MFD_CLOEXEC), output[2], status, r, passed;
 	char text[512];
 	pid_t pid;
 
 	if (messages < 0)
 		return fail_text(vfk_device_name(dev), "memfd: %m");
+	if (pipe2(output, O_CLOEXEC)) {
+		close(messages);
+		return fail_text(vfk_device_name(dev), "pipe: %m");
+	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(argv + 3, arguments, (size_t)num * sizeof(*argv));
-	r = start(&pid, argv, messages);
+	r = start(&pid, argv, output[1], messages);
+	close(output[1]);
 	if (r) {
+		close(output[0]);
 		close(messages);
 		return fail_text(vfk_device_name(dev), "%s",
 				 r == ENOENT ? "lspci is not installed (Debian package pciutils)" :
 					       strerror(r));
 	}
+	passed = pass_on(dev, output[0]);
+	close(output[0]); /* ends lspci, where it has more to say */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	take_messages(messages, text, sizeof(text));
-	return judge(dev, status, text);
+	return passed == STATUS_OK ? judge(dev, status, text) : passed;
 }
 
 int lspci_show(struct vfk_device *dev, char *const *arguments, int num)

@@ -6,9 +6,11 @@
  * that a full disk or a closed pipe is a failure of every subcommand.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "subcommand.h"
 
@@ -66,12 +68,28 @@ static int run(int argc, char **argv)
 	return subcommand->run(argc - 1, argv + 1);
 }
 
+/*
+ * What is opened next would get the number of a standard descriptor that was closed, and what is printed would go there: to
+ * a server, say. In its place comes one on which printing fails.
+ */
+static void hold_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
+	int status;
 
+	hold_standard();
+	status = run(argc, argv);
+	errno = 0;
 	if ((fflush(stdout) == EOF || ferror(stdout)) && status == STATUS_OK) {
-		fprintf(stderr, "vfiokit: standard output: %s\n", strerror(errno));
+		/* the stream remembers that an earlier write failed, and not why */
+		fprintf(stderr, "vfiokit: standard output: %s\n",
+			errno ? strerror(errno) : "not all of it could be written");
 		status = STATUS_FAILED;
 	}
 	return status;

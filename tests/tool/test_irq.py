@@ -28,6 +28,50 @@ def test_json(edu):
                                "vectors": [{"vector": 0, "count": 1}]}
 
 
+def test_masked_until_unmasked(edu):
+    """A line that is high while it is masked comes when it is unmasked, and not before."""
+    acknowledge = ("write", edu, "bar0", "0x64", "4", "0xffffffff")
+    vfiokit(*acknowledge).done()
+    vfiokit("irq", edu, "intx", "--mask", "0", "--write", RAISE % 1, "--timeout", "0.2").failed(edu, "0 of 1 signals")
+    vfiokit(*acknowledge).done()
+    out = vfiokit("irq", edu, "intx", "--mask", "0", "--unmask", "0", "--write", RAISE % 1).done()
+    assert out == "intx 0: 1\n"
+
+
+def test_mask_of_one_vector_of_several():
+    """Vectors 1 and 3 are held back; of those only 3 is let go."""
+    uri = "model:testdev,msix=4"
+    writes = [word for vector in range(4) for word in ("--write", "bar0:0x20:4=%d" % vector)]
+    words = ("irq", uri, "msix", "--mask", "1", "--mask", "3", *writes, "--count", "3", "--unmask", "3", "--json")
+    shown = json.loads(vfiokit(*words).done())
+    assert [entry["vector"] for entry in shown["vectors"]] == [0, 2, 3]
+
+
+def test_mask_refusals(edu):
+    vfiokit("irq", edu, "msi", "--mask", "0", "--trigger").failed(edu, "cannot be masked")
+    vfiokit("irq", edu, "intx", "--mask", "1", "--trigger").failed(edu, "vector 1 is not armed, 1 are")
+    vfiokit("irq", edu, "intx", "--unmask", "2048").misused("--unmask 2048")
+    vfiokit("irq", edu, "intx", "--mask", "x").misused("--mask x")
+
+
+def armed(*words):
+    return json.loads(vfiokit("irq", *words, "--trigger", "--json").done())["armed"]
+
+
+def test_fewer_vectors_do():
+    """The device has eight, and grants five."""
+    uri = "model:testdev,msix=8,vectors-limit=5"
+    assert armed(uri, "msix") == 5
+    assert armed(uri, "msix", "--min", "5") == 5
+    assert armed(uri, "msix", "--vectors", "8", "--min", "2") == 5
+    assert armed(uri, "msix", "--vectors", "3", "--min", "2") == 3
+    vfiokit("irq", uri, "msix", "--min", "6", "--trigger").failed(uri, "only 5 vectors can be had")
+    vfiokit("irq", uri, "msix", "--vectors", "8", "--trigger").failed(uri, "only 5 vectors can be had")
+    vfiokit("irq", uri, "msix", "--min", "9", "--trigger").failed(uri, "has 8 vectors")
+    vfiokit("irq", uri, "msix", "--vectors", "3", "--min", "4").misused("--min 4 of --vectors 3")
+    vfiokit("irq", uri, "msix", "--min", "0").misused("--min 0")
+
+
 def test_counts_several(edu):
     writes = [arg for n in range(3) for arg in ("--write", RAISE % (1 << n))]
     assert vfiokit("irq", edu, "msi", "--count", "3", *writes).done() == "msi 0: 3\n"

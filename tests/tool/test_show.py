@@ -4,8 +4,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
+import pytest
 from conftest import TOOL, vfiokit
 
 CONFIG, BAR0 = 7, 0
@@ -199,8 +201,54 @@ def test_dump_into_a_file(edu, tmp_path):
     assert raw == path.read_bytes()
 
 
-def test_a_full_disk_is_a_failure(edu):
+PRINTS = [("--help",), ("--version",), ("list",), ("list", "--json"), ("info", "URI"), ("info", "URI", "--json"),
+          ("lspci", "URI", "-v"), ("read", "URI", "bar0", "0", "4"), ("dump", "URI", "config"),
+          ("irq", "URI", "msi", "--trigger"), ("irq", "URI", "msi", "--trigger", "--json"), ("features", "URI"),
+          ("reset", "model:testdev", "--list"), ("bench", "URI", "read", "--time", "1", "--rounds", "1"),
+          ("test", "URI", "config_*"), ("demo",)]
+
+
+def failure(reason):
+    return r"vfiokit: [^\n]*standard output: (%s[^\n]*|not all of it could be written)\n" % reason
+
+
+def broken(words, edu, **output):
+    words = [edu if word == "URI" else word for word in words]
+    run = subprocess.run([TOOL, *words], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120,
+                         check=False, **output)
+    return run.returncode, run.stderr
+
+
+@pytest.mark.parametrize("words", PRINTS, ids=" ".join)
+def test_a_full_disk_is_a_failure(edu, words):
     with open("/dev/full", "w", encoding="ascii") as full:
-        run = subprocess.run([TOOL, "dump", edu, "config"], stdout=full, stderr=subprocess.PIPE,
-                             text=True, check=False)
-    assert run.returncode == 1 and re.fullmatch(r"vfiokit: [^\n]*No space left[^\n]*\n", run.stderr)
+        status, said = broken(words, edu, stdout=full)
+    assert status == 1 and re.fullmatch(failure("No space left"), said), (status, said)
+
+
+@pytest.mark.parametrize("words", PRINTS, ids=" ".join)
+def test_a_reader_that_went(edu, words):
+    """The end that any program has: by the signal, without a word. Where that is ignored it is a failure as any."""
+    for ignored in (False, True):
+        reader, writer = os.pipe()
+        os.close(reader)
+        status, said = broken(words, edu, stdout=writer, restore_signals=not ignored)
+        os.close(writer)
+        if ignored or words[0] in ("demo", "test"):  # which have something to take down
+            assert status == 1 and re.fullmatch(failure("Broken pipe"), said), (status, said)
+        else:
+            assert (status, said) == (-signal.SIGPIPE, ""), words
+
+
+@pytest.mark.parametrize("words", PRINTS, ids=" ".join)
+def test_no_output_at_all(edu, words):
+    """Its number is given to nothing else: what is printed would go there."""
+    status, said = broken(words, edu, preexec_fn=lambda: os.close(1))
+    assert status == 1 and re.fullmatch(failure("Bad file descriptor"), said), (status, said)
+
+
+def test_lspci_to_a_reader_of_one_line(edu):
+    run = subprocess.run("%s lspci %s -vvv -xxxx | head -1; echo ${PIPESTATUS[0]}" % (TOOL, edu), shell=True,
+                         executable="/bin/bash", capture_output=True, text=True, check=False)
+    lines = run.stdout.splitlines()
+    assert lines[0].startswith("00:00.0 ") and lines[1] in ("0", "141") and run.stderr == "", run
