@@ -265,7 +265,7 @@ VFK_API int vfk_pci_virtual_add_cap(struct vfk_pci_virtual *v, uint8_t id, const
  * @clique: 0 to 15; GPUs of one clique do peer-to-peer DMA, which the monitor has found to work on the host
  *
  * A vendor-specific capability of 8 bytes at 0xc8, or, where the device has one there, at 0xd4, where newer GPUs (Turing and
- * later) look for it.
+ * later) look for it: after NVIDIA's notes of 2017 and 2023 (virtual_nvidia.c cites them), as QEMU does.
  *
  * Returns 0; -ERANGE @clique; -ENOTSUP no display controller of NVIDIA's; -EEXIST both places are taken, or it was added.
  */

@@ -2,8 +2,14 @@
 /*
  * virtual_nvidia.c - NVIDIA's GPUDirect P2P approval capability: a capability that no device has and a guest's driver reads.
  *
- * Layout after NVIDIA's "GPUDirect P2P Virtualization Approval" notes: one for GPUs up to Volta (at 0xc8), one for Turing
- * and later (at 0xd4). A vendor-specific capability of 8 bytes:
+ * NVIDIA has published two notes on it, one for GPUs up to Volta (at 0xc8), one for Turing and later (at 0xd4):
+ *
+ *	https://lists.gnu.org/archive/html/qemu-devel/2017-08/pdfUda5iEpgOS.pdf
+ *	https://lists.gnu.org/archive/html/qemu-devel/2023-06/pdf142OR4O4c2.pdf
+ *
+ * The layout below is what QEMU (hw/vfio/pci-quirks.c: at 0xc8, at 0xd4 where the device has a capability at the first)
+ * and Cloud Hypervisor (pci/src/vfio.rs: at 0xd4) show to their guests: 0x50080009, and the clique in bits 19 to 22 of
+ * the second word, whose lower half is 0x5032. A vendor-specific capability of 8 bytes:
  *
  *	0	0x09, the id		4	'2'
  *	1	next			5	'P'
