@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 5000
-#define STEP_MS 5
+#define STEP_MS 200
 
 uint32_t edu_get(struct vfio *vfio, unsigned reg)
 {
@@ -33,7 +33,9 @@ void edu_mapped_set64(struct vfio *vfio, unsigned reg, uint64_t value)
 
 /*
  * Sleeps before it looks. QEMU answers a device's DMA messages only when no processor of the guest is
- * inside an access to the device, so one that polls without a pause keeps its own DMA from being done.
+ * inside an access to the device: one that looks too early keeps its own DMA from being done, and the
+ * server gives that transfer up. Nothing can tell the guest when QEMU has come so far, and on a machine
+ * with much else to do that takes more than a few milliseconds.
  */
 bool edu_wait_clear(struct vfio *vfio, unsigned reg, uint32_t bits)
 {
