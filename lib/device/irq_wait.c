@@ -71,6 +71,15 @@ static int collect(struct wait *w)
 	return signalled;
 }
 
+/* A single one may have been signalled already, as by a write that raised it: that takes no poll. */
+static int take_ready(struct wait *w)
+{
+	if (w->num > 1)
+		return 0;
+	w->fds[0].revents = POLLIN;
+	return collect(w);
+}
+
 /* One poll and what follows from it: > 0 signalled, 0 go on, or -errno. */
 static int step(struct wait *w, const struct timespec *left)
 {
@@ -94,13 +103,19 @@ static int step(struct wait *w, const struct timespec *left)
 
 static int wait_loop(struct wait *w, int timeout_ms)
 {
-	uint64_t end = vfki_deadline_ns(timeout_ms > 0 ? (uint32_t)timeout_ms : 0);
+	int ret = vfki_device_check(w->dev);
+	uint64_t end;
 
+	if (!ret)
+		ret = take_ready(w);
+	if (ret)
+		return ret;
+	end = vfki_deadline_ns(timeout_ms > 0 ? (uint32_t)timeout_ms : 0);
 	for (;;) {
 		uint64_t now = vfki_now_ns(), left = now < end ? end - now : 0;
 		struct timespec ts = vfki_timespec(left);
-		int ret = vfki_device_check(w->dev);
 
+		ret = vfki_device_check(w->dev);
 		if (!ret)
 			ret = step(w, timeout_ms < 0 ? NULL : &ts);
 		if (ret)

@@ -183,6 +183,26 @@ static void test_wait_refused(void **state)
 	assert_refused(&p, vfk_irq_wait(dev, fds, 1, 0, counts), -EINVAL);
 }
 
+/* One alone is read before anything is polled, whoever may wait in its read. */
+static void test_wait_for_one(void **state)
+{
+	const int flags[] = { 0, EFD_NONBLOCK };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		int fd = eventfd(0, flags[i]);
+		uint64_t count = 7;
+
+		assert_refused(&p, vfk_irq_wait(dev, &fd, 1, 0, &count), -ETIMEDOUT);
+		assert_int_equal(count, 0);
+		signal_fd(fd, 5);
+		assert_int_equal(vfk_irq_wait(dev, &fd, 1, 0, &count), 1);
+		assert_int_equal(count, 5);
+		assert_refused(&p, vfk_irq_wait(dev, &fd, 1, 20, &count), -ETIMEDOUT);
+		close(fd);
+	}
+}
+
 static void test_wait_for_many(void **state)
 {
 	int fds[300];
@@ -287,10 +307,11 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_encodings),	   TEST(test_refused),		TEST(test_info),
-		TEST(test_disable_twice),  TEST(test_close_disarms),	TEST(test_wait),
-		TEST(test_wait_refused),   TEST(test_wait_for_many),	TEST(test_wait_serves),
-		TEST(test_wait_peer_gone), TEST(test_wait_interrupted), TEST(test_events),
+		TEST(test_encodings),	  TEST(test_refused),	     TEST(test_info),
+		TEST(test_disable_twice), TEST(test_close_disarms),  TEST(test_wait),
+		TEST(test_wait_refused),  TEST(test_wait_for_one),   TEST(test_wait_for_many),
+		TEST(test_wait_serves),	  TEST(test_wait_peer_gone), TEST(test_wait_interrupted),
+		TEST(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
