@@ -356,22 +356,23 @@ int vfk_server_dispatch(struct vfk_server *s)
 
 /* ---- waiting in the receive ---- */
 
-/* Whether nothing but its client, and what can wait for a moment, may happen to the server. */
+/* Whether nothing but its client, and what can wait for a moment, may happen to a server whose device needs no dispatch. */
 static bool client_alone(const struct vfk_server *s)
 {
 	return !s->dead && s->polled && s->session.phase == VFKI_SESSION_SERVING &&
-	       vfki_session_ready(&s->session) && vfk_device_poll_fd(s->dev) == -ENOTSUP;
+	       vfki_session_ready(&s->session);
 }
 
 int vfk_server_linger(struct vfk_server *s, uint32_t time_ms)
 {
 	uint64_t end = vfki_now_ns() + time_ms * (uint64_t)VFKI_NS_PER_MS, now;
+	bool can = vfk_device_poll_fd(s->dev) == -ENOTSUP;
 	int done = 0, ret;
 
 	if (time_ms > VFKI_LINGER_MAX_MS)
 		return vfki_err(-ERANGE, "server: lingers for %u ms, at most %u", time_ms,
 				VFKI_LINGER_MAX_MS);
-	while (client_alone(s)) {
+	while (can && client_alone(s)) {
 		ret = vfki_session_await(&s->session);
 		now = vfki_now_ns();
 		done += settle(s, ret, now);
