@@ -5,7 +5,7 @@ import os
 import re
 
 from conftest import vfiokit
-from test_serve import until
+from test_serve import connect, negotiate
 
 
 def test_readonly(edu):
@@ -40,8 +40,11 @@ def test_a_fault_in_a_server(serve):
     vfiokit("read", uri, "bar0", "8", "4").failed(uri, "Invalid cross-device link|EXDEV")
 
 
-def open_files(pid):
-    return len(os.listdir("/proc/%d/fd" % pid))
+def open_files(server):
+    """How many it has while it serves one client: one that is served has found the last one gone."""
+    with connect(server.socket) as client:
+        assert negotiate(client) == (1, 0)
+        return len(os.listdir("/proc/%d/fd" % server.process.pid))
 
 
 def test_a_server_with_faults_serves_on(serve):
@@ -49,15 +52,14 @@ def test_a_server_with_faults_serves_on(serve):
     for seed in range(3):
         server = serve("model:edu", "--filter", "fault,rate=0.2,seed=%d,op=region_read+region_write+set_irqs+"
                        "reset+dma_map+dma_unmap+device_feature" % seed)
-        before = open_files(server.process.pid)
+        before = open_files(server)
         for _ in range(5):
             result = vfiokit("irq", server.uri, "msi", "--write", "bar0:0x60:4=1", "--timeout", "1")
             assert result.status in (0, 1), repr(result)
             result = vfiokit("features", server.uri)
             assert result.status in (0, 1), repr(result)
         assert server.process.poll() is None
-        # It hears of its last client's end later than we do.
-        until(lambda: open_files(server.process.pid) <= before + 1)
+        assert open_files(server) == before
 
 
 def test_the_suite_with_faults_ends():
