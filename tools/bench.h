@@ -88,6 +88,8 @@ int bench_prepare_lookup(struct bench *b, const char **why);
 void bench_finish_lookup(struct bench *b);
 int bench_device_lookup(struct bench *b, uint64_t n);
 int bench_bare_lookup(struct bench *b, uint64_t n);
+int bench_device_last(struct bench *b, uint64_t n);
+int bench_bare_last(struct bench *b, uint64_t n);
 int bench_device_held(struct bench *b, uint64_t n);
 int bench_bare_held(struct bench *b, uint64_t n);
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import vfiokit
 
 CASES = ["read", "write", "posted", "batch", "mapped", "irq", "map", "maps-16", "maps-256", "maps-4096", "maps-65000",
-         "lookup", "lookup-held", "transfer"]
+         "lookup", "lookup-last", "lookup-held", "transfer"]
 RATES = ("posted", "batch")
 
 
