@@ -16,6 +16,7 @@
 #include <time.h>
 #include <vfiokit/error.h>
 #include <vfiokit/kernel.h>
+#include <vfiokit/uri.h>
 
 #include "bench.h"
 #include "failure.h"
@@ -43,8 +44,8 @@ static const char help[] =
 	"  --serve         serve URI by another process, and measure through its socket\n"
 	"  --cpus C,S      keep this process on processor C, the server and the bare peer on S; the\n"
 	"                  server is kept only where --serve starts it\n"
-	"  --spin US       with --serve: both ends ask so long before they sleep. The bare socket spins\n"
-	"                  then, as it does where URI says spin=\n"
+	"  --spin US       with --serve: both ends ask so long before they sleep. The bare socket does the\n"
+	"                  same, as it does where URI says spin=\n"
 	"  --time MS       length of a round (100)\n"
 	"  --rounds N      rounds of each (5)\n"
 	"  --read R:O      what is read, 4 bytes (config:0)\n"
@@ -444,14 +445,26 @@ static int keep_on(int cpu)
 		       STATUS_OK;
 }
 
+/* What URI says; one that it cannot say is told by whoever opens it. */
+static uint64_t spin_of(const char *text)
+{
+	struct vfk_uri *uri;
+	uint64_t us = 0;
+
+	if (vfk_uri_parse(text, &uri) < 0)
+		return 0;
+	vfk_uri_get_u64(uri, "spin", 0, 1000000, &us);
+	vfk_uri_free(uri);
+	return us;
+}
+
 static int run_on(struct bench *b, const char *uri)
 {
 	int status = keep_on(b->cpus[0]);
 
 	b->socket = !strncmp(uri, "vfio-user:", 10);
-	b->spins = b->socket && strstr(uri, ",spin=");
 	if (status == STATUS_OK && b->socket)
-		status = bench_peer_start(&b->peer, b->cpus[1], b->spins);
+		status = bench_peer_start(&b->peer, b->cpus[1], spin_of(uri));
 	if (status != STATUS_OK)
 		return status;
 	status = opening_open(&b->args, uri, 0, &b->dev);

@@ -21,9 +21,9 @@
  * answers until the socket is closed.
  */
 struct bench_peer {
-	int fd;	    /* -1: not there */
-	pid_t pid;  /* 0: not there */
-	bool spins; /* both ends receive without sleeping */
+	int fd;		  /* -1: not there */
+	pid_t pid;	  /* 0: not there */
+	uint64_t spin_us; /* how long both ends receive before they sleep */
 };
 
 enum bench_peer_does {
@@ -32,8 +32,8 @@ enum bench_peer_does {
 	PEER_SIGNALS, /* the eventfd that came with the first message */
 };
 
-/* Starts it, on processor @cpu (-1: any), spinning or not. STATUS_OK, or the failure printed. */
-int bench_peer_start(struct bench_peer *peer, int cpu, bool spins);
+/* Starts it, on processor @cpu (-1: any). STATUS_OK, or the failure printed. */
+int bench_peer_start(struct bench_peer *peer, int cpu, uint64_t spin_us);
 void bench_peer_stop(struct bench_peer *peer);
 
 /*
@@ -60,7 +60,6 @@ struct bench {
 	uint64_t millis; /* of one round */
 	uint64_t rounds;
 	uint64_t spin_us; /* of --spin */
-	bool spins;	  /* the device is reached spinning, and so is the peer */
 	int cpus[2];	  /* ours and the server's; -1: any */
 
 	/* what the case that is running holds */

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -58,14 +59,37 @@ static int send_all(int socket, const void *data, size_t size, int fd)
 	return 0;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* As recvmsg(), which for so long is asked again and again. Then it sleeps: the processor is the server's, too. */
+static ssize_t receive(int socket, struct msghdr *msg, uint64_t spin_us)
+{
+	uint64_t end = spin_us ? now_us() + spin_us : 0;
+	ssize_t n;
+
+	while (spin_us) {
+		n = recvmsg(socket, msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		if (n >= 0 || errno != EAGAIN)
+			return n;
+		if (now_us() >= end)
+			break;
+	}
+	return recvmsg(socket, msg, MSG_CMSG_CLOEXEC);
+}
+
 /* All of @size bytes. Returns 0 or -errno. */
-static int receive_all(int socket, char *data, size_t size, bool spins)
+static int receive_all(int socket, char *data, size_t size, uint64_t spin_us)
 {
 	while (size) {
-		ssize_t n = recv(socket, data, size, spins ? MSG_DONTWAIT : 0);
-
-		if (n < 0 && spins && errno == EAGAIN)
-			continue;
+		struct iovec iov = { .iov_base = data, .iov_len = size };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		ssize_t n = receive(socket, &msg, spin_us);
 
 		if (n <= 0)
 			return n ? -errno : -ENOTCONN;
@@ -104,7 +128,7 @@ static int answer(int socket, char *buffer, const struct head *head, int fd, int
 /* What was received and not yet used. */
 struct stream {
 	int socket;
-	bool spins;
+	uint64_t spin_us;
 	int fd; /* that came last; -1: none */
 	char *data;
 	size_t at, end;
@@ -126,11 +150,8 @@ static int need(struct stream *in, size_t size)
 				      .msg_iovlen = 1,
 				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
-		ssize_t n = recvmsg(in->socket, &msg,
-				    MSG_CMSG_CLOEXEC | (in->spins ? MSG_DONTWAIT : 0));
+		ssize_t n = receive(in->socket, &msg, in->spin_us);
 
-		if (n < 0 && in->spins && errno == EAGAIN)
-			continue;
 		if (n <= 0)
 			return n ? -errno : -ENOTCONN;
 		if (CMSG_FIRSTHDR(&msg))
@@ -163,10 +184,10 @@ static int serve(struct stream *in)
 	return ret;
 }
 
-static void __attribute__((noreturn)) child(int socket, int cpu, bool spins)
+static void __attribute__((noreturn)) child(int socket, int cpu, uint64_t spin_us)
 {
 	struct stream in = {
-		.socket = socket, .spins = spins, .fd = -1, .data = calloc(1, 2 * LARGEST)
+		.socket = socket, .spin_us = spin_us, .fd = -1, .data = calloc(1, 2 * LARGEST)
 	};
 	cpu_set_t set;
 
@@ -181,11 +202,11 @@ static void __attribute__((noreturn)) child(int socket, int cpu, bool spins)
 	_exit(0);
 }
 
-int bench_peer_start(struct bench_peer *peer, int cpu, bool spins)
+int bench_peer_start(struct bench_peer *peer, int cpu, uint64_t spin_us)
 {
 	int pair[2];
 
-	*peer = (struct bench_peer){ .fd = -1, .spins = spins };
+	*peer = (struct bench_peer){ .fd = -1, .spin_us = spin_us };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail_text("bench", "socketpair: %m");
 	peer->pid = fork();
@@ -197,7 +218,7 @@ int bench_peer_start(struct bench_peer *peer, int cpu, bool spins)
 	}
 	if (!peer->pid) {
 		close(pair[0]);
-		child(pair[1], cpu, spins);
+		child(pair[1], cpu, spin_us);
 	}
 	close(pair[1]);
 	peer->fd = pair[0];
@@ -224,6 +245,6 @@ int bench_peer_ask(struct bench_peer *peer, enum bench_peer_does what, uint32_t 
 	*head = (struct head){ .size = size, .reply_size = reply_size, .what = what };
 	ret = send_all(peer->fd, buffer, size, fd);
 	if (!ret && reply_size)
-		ret = receive_all(peer->fd, buffer, reply_size, peer->spins);
+		ret = receive_all(peer->fd, buffer, reply_size, peer->spin_us);
 	return ret;
 }
