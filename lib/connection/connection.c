@@ -7,6 +7,7 @@
  */
 #include "lib/connection/connection.h"
 #include "lib/base/clock.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/eventfd.h"
 #include "lib/base/fd.h"
@@ -49,6 +50,9 @@ int vfki_conn_end_locked(struct vfki_conn *conn, int err)
 		return err;
 	conn->error = err;
 	set_reason(conn);
+	if (conn->opts.debug_name)
+		vfki_debug("%s: the connection %s has ended: %s", conn->opts.debug_name,
+			   conn->opts.server ? "of its client" : "to its server", conn->reason);
 	conn->transport.ops->end(&conn->transport);
 	/* What came whole before a peer went still counts; after a violation nothing does. */
 	if (err != -ENOTCONN)
@@ -183,6 +187,8 @@ void vfki_conn_destroy(struct vfki_conn *conn)
 {
 	if (!conn)
 		return;
+	/* It ends for no reason of the peer's. */
+	conn->opts.debug_name = NULL;
 	/* The caller's text stays: it may say why this connection is given up. */
 	if (!conn->error)
 		vfki_conn_fail(conn, -ENOTCONN);

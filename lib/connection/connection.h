@@ -58,6 +58,8 @@ struct vfki_conn_opts {
 	uint32_t queue_commands; /* commands kept while nobody takes them; 0: 4096 */
 	size_t queue_bytes;	 /* and their bytes; 0: 16 MiB and what one message may have */
 	uint32_t queue_fds;	 /* and their descriptors; 0: 512 */
+	const char *
+		debug_name; /* the device's, for vfki_debug(); NULL: silent; borrowed for the connection's life */
 };
 
 /*

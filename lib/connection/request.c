@@ -7,6 +7,7 @@
  * dropped, so that no later request can be confused with it.
  */
 #include "lib/base/clock.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/connection/state.h"
@@ -66,6 +67,9 @@ static int posted_reply(struct vfki_conn *conn, const struct vfki_wire_header *h
 	if (!conn->posted)
 		return vfki_err(-EPROTO, "%s reply to nothing", vfki_wire_command_name(h->command));
 	conn->posted--;
+	if (conn->opts.debug_name)
+		vfki_debug("%s: a reply to a posted %s is dropped", conn->opts.debug_name,
+			   vfki_wire_command_name(h->command));
 	return 0;
 }
 
@@ -121,6 +125,9 @@ int vfki_slot_finish(struct vfki_conn *conn, struct vfki_slot *slot, struct vfki
 {
 	if (slot->state == VFKI_SLOT_WAITING)
 		return give_reply(slot, in);
+	if (conn->opts.debug_name)
+		vfki_debug("%s: a late reply to %s is dropped", conn->opts.debug_name,
+			   vfki_wire_command_name(slot->command));
 	slot_put(conn, slot);
 	return 0;
 }

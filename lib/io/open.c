@@ -6,6 +6,7 @@
  */
 #include "open.h"
 #include "checked.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/range.h"
 #include "table.h"
@@ -109,10 +110,14 @@ static int call_open(struct vfk_io *io, const struct vfk_uri *uri, const struct 
 	vfki_err_clear();
 	ret = io->ops->open(io, uri, opts);
 	if (ret > 0)
-		return vfki_err(-EPROTO, "%s: open: returned %d", io->name, ret);
-	if (ret < 0 && !*vfk_error())
-		return vfki_err_sys(ret, "%s: open", io->name);
-	return ret < 0 ? name_failure(ret, io->name) : 0;
+		ret = vfki_err(-EPROTO, "%s: open: returned %d", io->name, ret);
+	else if (ret < 0 && !*vfk_error())
+		ret = vfki_err_sys(ret, "%s: open", io->name);
+	else if (ret < 0)
+		ret = name_failure(ret, io->name);
+	if (ret < 0 && vfki_debug_asked())
+		vfki_debug("cannot be opened: %s", vfk_error());
+	return ret;
 }
 
 /* Puts one filter before @next. */
@@ -156,18 +161,26 @@ static void close_until(struct vfk_io *io, const struct vfk_io *base)
 static int open_filters(struct vfk_io *base, const struct vfk_open_opts *opts, struct vfk_io **out)
 {
 	struct vfk_io *io = base;
+	int ret;
 
 	for (size_t i = opts->num_filters; i-- > 0;) {
-		int ret = opts->filters[i] ? open_filter(opts->filters[i], io, opts, &io) :
-					     vfki_err(-EINVAL, "open: filter %zu is NULL", i);
+		ret = opts->filters[i] ? open_filter(opts->filters[i], io, opts, &io) :
+					 vfki_err(-EINVAL, "open: filter %zu is NULL", i);
 
-		if (ret < 0) {
-			close_until(io, base);
-			return name_failure(ret, base->name);
-		}
+		if (ret < 0)
+			goto failed;
+	}
+	/* Where it sees what the program asks for, and takes nothing away that can be mapped. */
+	if (vfki_debug_asked()) {
+		ret = open_filter("trace,mmap=pass", io, opts, &io);
+		if (ret < 0)
+			goto failed;
 	}
 	*out = io;
 	return 0;
+failed:
+	close_until(io, base);
+	return name_failure(ret, base->name);
 }
 
 /* Takes @io, which is not open yet: on failure it is freed. */

@@ -8,6 +8,7 @@
  * Threads: the server's.
  */
 #include "handlers.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/wire/header.h"
@@ -79,6 +80,9 @@ int vfki_command_finish(struct vfki_session *s, struct vfki_command *cmd, struct
 		ret = result;
 		goto out;
 	}
+	if (result && s->limits.debug_name)
+		vfki_debug("%s: its client's %s is refused: %s", s->limits.debug_name,
+			   vfki_wire_command_name(cmd->command), vfk_error());
 	if (result)
 		ret = vfki_conn_reply_error(s->conn, cmd, result);
 	else

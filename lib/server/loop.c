@@ -8,6 +8,7 @@
  */
 #include "loop.h"
 #include "lib/base/clock.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include <errno.h>
@@ -37,6 +38,8 @@ static void tell(struct vfk_server *s, enum vfk_server_event event, const char *
 {
 	s->counts.clients += event == VFK_SERVER_CONNECTED;
 	s->counts.refused += event == VFK_SERVER_REFUSED;
+	if (s->session.limits.debug_name && event == VFK_SERVER_REFUSED)
+		vfki_debug("%s: a client is refused: %s", s->session.limits.debug_name, text);
 	if (s->event)
 		s->event(s->ctx, event, text);
 }

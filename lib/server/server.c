@@ -5,6 +5,7 @@
  * Threads: the server's.
  */
 #include "lib/base/clock.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "loop.h"
@@ -75,6 +76,7 @@ static int create(struct vfk_device *dev, const struct vfk_server_opts *o, struc
 		.guard = o->guard,
 		.flags = o->flags,
 		.spin_us = o->spin_us,
+		.debug_name = vfki_debug_asked() ? vfk_device_name(dev) : NULL,
 	};
 	struct vfk_server *s;
 	int ret;

@@ -123,6 +123,7 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now)
 		.timeout_ms = s->limits.timeout_ms,
 		.max_xfer = s->limits.max_xfer,
 		.max_fds = VFKI_WIRE_MAX_FDS,
+		.debug_name = s->limits.debug_name,
 	};
 	struct vfki_transport transport;
 	int ret;

@@ -33,6 +33,7 @@ struct vfki_limits {
 	struct vfk_guard *guard; /* NULL: none */
 	uint32_t flags;		 /* VFK_SERVER_* */
 	uint32_t spin_us;
+	const char *debug_name; /* NULL: silent (lib/base/debug.h) */
 };
 
 /* Longest wait in a client's receive. */

@@ -9,6 +9,7 @@
 #include "handlers.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/connection/agreed.h"
 #include "lib/wire/dma_access.h"
 #include <sys/socket.h>
 
@@ -22,6 +23,7 @@ static int make_twin(struct vfki_session *s, struct vfki_answer *a)
 		.max_fds = 0,
 		.queue_commands = 1,
 		.queue_fds = 1,
+		.debug_name = s->limits.debug_name,
 	};
 	struct vfki_transport transport;
 	int pair[2], ret;
@@ -73,6 +75,7 @@ static int settle(struct vfki_session *s, const struct vfki_command *cmd, struct
 	if (len < 0)
 		return len;
 	vfki_answer_data(a, s->buf, (size_t)len);
+	vfki_agreed_tell(s->limits.debug_name, &s->agreed);
 	return 0;
 }
 

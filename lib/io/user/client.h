@@ -44,6 +44,7 @@ struct vfki_user {
 	struct vfk_io io; /* first: the library allocates the whole */
 	struct vfki_conn *conn;
 	uint32_t timeout_ms;
+	const char *debug_name; /* NULL: silent (lib/base/debug.h) */
 	struct vfki_wire_agreed agreed;
 	size_t max_read; /* data bytes of one request, a multiple of 8 */
 	size_t max_write;

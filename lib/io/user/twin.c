@@ -62,6 +62,7 @@ static int make_conn(struct vfki_user *user, int fd, struct vfki_conn **conn)
 		.max_fds = user->agreed.recv_fds,
 		.command = vfki_user_command,
 		.ctx = user,
+		.debug_name = user->debug_name,
 	};
 	struct vfki_transport t;
 	int r = vfki_unix_transport(fd, user->timeout_ms, &t);

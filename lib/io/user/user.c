@@ -6,8 +6,10 @@
  * room runs on any number of threads.
  */
 #include "lib/io/user/user.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/connection/agreed.h"
 #include "lib/io/user/client.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -46,7 +48,10 @@ static int receive_version(struct vfki_user *user, const struct vfki_wire_hello 
 	/* To a server a bad capability is an error to answer; here it is a reply that is none. */
 	if (r)
 		return r == -ENOMEM ? r : -EPROTO;
-	return vfki_wire_negotiate_client(own, &server, nfds, &user->agreed);
+	r = vfki_wire_negotiate_client(own, &server, nfds, &user->agreed);
+	if (!r)
+		vfki_agreed_tell(user->debug_name, &user->agreed);
+	return r;
 }
 
 /* @twin is set to the second socket, or -1. @buf has twice @room. */
@@ -190,6 +195,7 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 		.max_fds = caps->max_msg_fds,
 		.command = vfki_user_command,
 		.ctx = user,
+		.debug_name = user->debug_name,
 	};
 	struct vfki_transport t;
 	int fd = get_socket(uri, user->timeout_ms), r;
@@ -229,6 +235,7 @@ static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct 
 
 	r = get_options(uri, opts, &o);
 	user->timeout_ms = o.timeout_ms;
+	user->debug_name = vfki_debug_asked() ? io->name : NULL;
 	if (!r)
 		r = vfki_user_memory_init(&user->memory);
 	if (r)
