@@ -29,6 +29,7 @@ void descriptors_make(struct descriptors *d)
 	d->fd[3] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	REQUIRE(d->fd[3] >= 0);
 	REQUIRE(!pipe2(d->fd + 4, O_CLOEXEC | O_NONBLOCK));
+	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, d->fd + 6));
 }
 
 void descriptors_close(struct descriptors *d)

@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DESCRIPTORS_KINDS 6
+#define DESCRIPTORS_KINDS 8
 
 struct descriptors {
-	int fd[DESCRIPTORS_KINDS]; /* memfd, sealed memfd, short memfd, eventfd, both ends of a pipe */
+	int fd[DESCRIPTORS_KINDS]; /* memfd, sealed memfd, short memfd, eventfd, both ends of a pipe, of a socketpair */
 };
 
 /* Bytes in the two memfds that are not short. */

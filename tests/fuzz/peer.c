@@ -55,18 +55,23 @@ static void reply(struct peer *peer, const uint8_t *payload, size_t len, uint8_t
 	say(peer, h, payload, len, spec);
 }
 
+static size_t good(struct peer *peer, uint8_t *payload, uint8_t *spec)
+{
+	return peer->good ? peer->good(peer, payload, spec) : peer_good(peer, payload, spec);
+}
+
 static void reply_good(struct peer *peer)
 {
 	uint8_t payload[PEER_BIGGEST], spec;
-	size_t len = peer_good(peer, payload, &spec);
+	size_t len = good(peer, payload, &spec);
 
 	reply(peer, payload, len, spec);
 }
 
 static void reply_patched(struct peer *peer, uint8_t spec)
 {
-	uint8_t payload[PEER_BIGGEST], good;
-	size_t len = peer_good(peer, payload, &good), at = take8(&peer->in);
+	uint8_t payload[PEER_BIGGEST], dropped;
+	size_t len = good(peer, payload, &dropped), at = take8(&peer->in);
 	uint64_t value = take_number(&peer->in, 8);
 
 	for (size_t i = 0; i < sizeof(value) && at + i < len; i++)
@@ -204,6 +209,8 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 	ssize_t n = __real_sendmsg(fd, m, flags);
 	int error = errno;
 
+	if (peer && fd != peer->fd && n > 0 && peer->sent)
+		peer->sent(m);
 	if (peer && fd != peer->fd && n > 0)
 		listen_to(peer);
 	errno = error;

@@ -35,6 +35,9 @@ struct peer {
 	struct descriptors d;
 	int client, fd; /* both ends */
 	bool go_on;	/* good answers when the input is used up; else the peer goes */
+	/* what a well-behaved server says, and what sees each message of the client's; NULL: peer_good(), nobody */
+	size_t (*good)(struct peer *peer, uint8_t *payload, uint8_t *spec);
+	void (*sent)(const struct msghdr *m);
 	bool was_silent;
 	uint16_t next_id;
 	/* the message that is being read */

@@ -28,7 +28,7 @@ MEMORY = 0x100000           # MAPPED of server_session.c
 UNSHARED = MEMORY + 0x10000
 BAR0, CONFIG = 0, 7
 
-MEMFD, SEALED, SHORT, EVENTFD, PIPE = range(5)
+MEMFD, SEALED, SHORT, EVENTFD, PIPE, _, SOCKET = range(7)
 
 
 def fds(kind, count):
@@ -254,6 +254,32 @@ def client_reply():
     yield "patched", GOOD_OPEN | GO_ON, INFO, bytes([P_PATCHED, 0, 16]) + struct.pack("=Q", 1 << 63)
 
 
+# ---- version.c: flags, descriptors, payload ----
+
+CLIENT, TWIN = 1, 2
+
+
+def version():
+    twin = dict(CAPS, twin_socket={"supported": True, "fd_index": 0})
+    several = dict(CAPS, twin_socket={"supported": True, "fd_index": 1})
+    offered = dict(CAPS, twin_socket={"supported": True})
+    payloads = {
+        "caps": E.version(caps=CAPS), "bare": E.version(), "older": E.version(minor=0),
+        "newer": E.version(minor=3, caps=CAPS), "other": E.version(major=1), "offered": E.version(caps=offered),
+        "one-fd": E.version(caps={"max_msg_fds": 1}), "no-fd": E.version(caps={"max_msg_fds": 0}),
+        "short": E.version(caps={"max_data_xfer_size": 8}), "few": E.version(caps={"max_dma_maps": 1}),
+        "pages": E.version(caps={"pgsizes": 65536}), "false": E.version(caps={"write_multiple": False}),
+        "text": E.version(raw=b'{"capabilities":{"max_msg_fds":"8"}}\0'), "cut": E.version(raw=b'{"capab'),
+        "deep": E.version(raw=b'{"a":[[[[{}]]]],"capabilities":{"b":null}}\0')}
+    for name, payload in payloads.items():
+        yield "server-" + name, 0, 0, payload
+        yield "client-" + name, CLIENT, 0, payload
+    yield "client-twin", CLIENT | TWIN, fds(SOCKET, 1), E.version(caps=twin)
+    yield "client-twin-second", CLIENT | TWIN, fds(SOCKET, 2), E.version(caps=several)
+    yield "client-twin-memory", CLIENT | TWIN, fds(MEMFD, 1), E.version(caps=twin)
+    yield "client-twin-not-asked", CLIENT, fds(SOCKET, 1), E.version(caps=twin)
+
+
 def write(target, name, data):
     folder = os.path.join(HERE, "seeds", target)
     os.makedirs(folder, exist_ok=True)
@@ -266,6 +292,8 @@ def main():
         write("wire", name, bytes([decoder, extra]) + payload)
     for name, flags, records in server_session():
         write("server_session", name, bytes([flags]) + records)
+    for name, flags, spec, payload in version():
+        write("version", name, bytes([flags, spec]) + payload)
     for name, flags, parts, records in client_reply():
         write("client_reply", name, bytes([flags, parts]) + records)
 
