@@ -18,8 +18,10 @@ _TAP_LINE = re.compile(
     r"(?:(?<!\\)#\s*(?P<directive>skip\S*|todo)\b[:\s]*(?P<reason>.*))?$", re.I)
 _TAP_PLAN = re.compile(r"1\.\.(?P<count>\d+)\s*(?:#\s*skip\S*\b[:\s]*(?P<reason>.*))?$", re.I)
 _PYTEST_SUM = re.compile(r"^=* ?((?:\d+ \w+,? ?)+) in [\d.]+s.*$", re.M)
+_PYTEST_PASS = re.compile(r"^PASSED (?:\S*/)?tests/(\S+?::\w+)", re.M)
 _PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (\S+?):? (.*)$", re.M)
 _CMOCKA_RAN = re.compile(r"^\[=+\] (?:\S+: )?(\d+) test\(s\) run\.", re.M)
+_CMOCKA_PASS = re.compile(r"^\[       OK \] (\S+)$", re.M)
 _CMOCKA_SKIP = re.compile(r"^\[  SKIPPED \] (?!\d+ test)(\S+)$", re.M)
 _CMOCKA_FAIL = re.compile(r"^\[  FAILED  \] (?!\d+ test)(\S+)$", re.M)
 
@@ -56,12 +58,15 @@ def tap(text):
 
 
 def pytest(text):
-    """Cases of a pytest run from its closing line, or None when there is no such line."""
+    """Cases of a pytest run from its closing line, or None when there is no such line. With -rp passed ones have names,
+    FOLDER/FILE::TEST below tests."""
     sums = _PYTEST_SUM.findall(text)
     if not sums:
         return None
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", sums[-1])}
-    cases = [("", PASS, "")] * counts.get("passed", 0)
+    names = _PYTEST_PASS.findall(text)
+    cases = [(name, PASS, "") for name in names]
+    cases += [("", PASS, "")] * (counts.get("passed", 0) - len(names))
     cases += [("", FAIL, "pytest")] * (counts.get("failed", 0) + counts.get("errors", 0)
                                        + counts.get("error", 0) + counts.get("xpassed", 0))
     skips = []
@@ -78,8 +83,9 @@ def cmocka(text):
         return None
     skips = sorted(set(_CMOCKA_SKIP.findall(text)))
     fails = sorted(set(_CMOCKA_FAIL.findall(text)))
-    passed = sum(map(int, ran)) - len(skips) - len(fails)
-    return ([("", PASS, "")] * passed + [(name, SKIP, "cmocka skip") for name in skips]
+    names = _CMOCKA_PASS.findall(text)
+    passed = sum(map(int, ran)) - len(skips) - len(fails) - len(names)
+    return ([(name, PASS, "") for name in names] + [("", PASS, "")] * passed + [(name, SKIP, "cmocka skip") for name in skips]
             + [(name, FAIL, "cmocka") for name in fails])
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """docs/protocol.md names the tests of each command, good and bad; each must be there, and not switched off.
 
-A name is FILE::TEST, FILE below tests. That it ran is seen from Meson: its file must be one that a meson.build of its folder
-registers, and tests/check fails on a skip that is not listed.
+A name is FILE::TEST, FILE below tests. Its file must be one that a meson.build of its folder registers; that it ran, and
+passed, tests/check sees at the end of the native stage: unproven().
 """
 
 import os
@@ -66,6 +66,23 @@ def check(tree):
     return problems
 
 
+def unproven(text, passed):
+    """The names in the text for which there is nothing in `passed`: (Meson's name of the test, name of the case)."""
+    missing = []
+    for path, name in sorted(set(_NAME.findall(text))):
+        topic = re.sub(r"^unit/(\w+)/test_(\w+)\.c$", r"\1-\2", path)
+        if not any(what == path + "::" + name or (test, what) == (topic, name) for test, what in passed):
+            missing.append(path + "::" + name)
+    return missing
+
+
+def check_unproven(samples):
+    """Of the samples, as a check: the text is the page, and what passed are lines of test and case."""
+    if "passed" not in samples:
+        return []
+    return unproven(samples[DOC], [tuple(line.split("|")) for line in samples["passed"].splitlines()])
+
+
 _WIRE = "enum vfki_wire_command {\n\tVFKI_WIRE_VERSION = 1,\n};\n"
 _ROWS = "| 1 | VERSION | `wire/test_a.py::test_x` | `wire/test_a.py::test_y` |\n"
 _TREE = {COMMANDS: _WIRE, DOC: _ROWS, "tests/wire/meson.build": "foreach name : ['a']\n",
@@ -82,3 +99,13 @@ BAD = [
     {path: text for path, text in _TREE.items() if path != "tests/wire/test_a.py"},
 ]
 GOOD = [_TREE]
+
+BAD_UNPROVEN = [
+    {DOC: _ROWS, "passed": "wire a|wire/test_a.py::test_x\n"},
+    {DOC: _ROWS, "passed": "wire a|wire/test_b.py::test_x\nwire a|wire/test_b.py::test_y\n"},
+    {DOC: "`unit/wire/test_irq.c::test_x`", "passed": "wire-irqs|test_x\nwire-irq|test_y\n"},
+]
+GOOD_UNPROVEN = [
+    {DOC: _ROWS, "passed": "wire a|wire/test_a.py::test_x\nwire a|wire/test_a.py::test_y\n"},
+    {DOC: "`unit/wire/test_irq.c::test_x`", "passed": "wire-irq|test_x\n"},
+]

@@ -27,6 +27,8 @@ def checks(root):
     yield "includes follow the rooms", rooms.check, rooms.BAD, rooms.GOOD, None
     yield "files and functions are short", size.check, size.BAD, size.GOOD, None
     yield "the protocol's table names tests that are there", protocol.check, protocol.BAD, protocol.GOOD, None
+    yield ("a test that the protocol's table names and that did not pass is seen", protocol.check_unproven,
+           protocol.BAD_UNPROVEN, protocol.GOOD_UNPROVEN, None)
     yield "the library makes no banned call", calls.check, calls.BAD, calls.GOOD, None
     for name, check in (("no unfinished marks", text.marks), ("no paths of one machine", text.places),
                         ("names say what is inside", text.names), ("licence lines", text.spdx),
