@@ -40,10 +40,11 @@ static const struct vfk_dma_callbacks callbacks = { .size = sizeof(callbacks),
 						    .read = read_memory,
 						    .write = write_memory };
 
-int client_open(struct client *c, int fd, enum workload_device which, uint32_t timeout_ms)
+int client_open(struct client *c, int fd, enum workload_device which, const char *options,
+		uint32_t timeout_ms)
 {
 	const struct vfk_open_opts opts = { .size = sizeof(opts), .timeout_ms = timeout_ms };
-	char uri[40];
+	char uri[80];
 	int r;
 
 	memset(c, 0, sizeof(*c));
@@ -52,7 +53,7 @@ int client_open(struct client *c, int fd, enum workload_device which, uint32_t t
 		c->event[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (int i = 0; i < CLIENT_BUFFERS; i++)
 		c->buffer[i] = (struct vfk_dma_buffer){ .size = sizeof(c->buffer[i]), .fd = -1 };
-	snprintf(uri, sizeof(uri), "vfio-user:fd=%d", fd);
+	snprintf(uri, sizeof(uri), "vfio-user:fd=%d%s", fd, options);
 	r = vfk_device_open(uri, &opts, &c->dev);
 	close(fd);
 	if (r)

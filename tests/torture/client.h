@@ -27,8 +27,11 @@ struct client {
 	char text[512];
 };
 
-/* Takes @fd, also on failure; *c is valid in both cases, for client_close(). Returns 0 or -errno. */
-int client_open(struct client *c, int fd, enum workload_device which, uint32_t timeout_ms);
+/*
+ * Takes @fd, also on failure; *c is valid in both cases, for client_close(). @options follow the URI. Returns 0 or -errno.
+ */
+int client_open(struct client *c, int fd, enum workload_device which, const char *options,
+		uint32_t timeout_ms);
 /* A dma space with CLIENT_CALLED mapped, if the server takes it. */
 void client_attach(struct client *c);
 /* Gives everything back; c->wrong, in memory that stays until the next call. */

@@ -56,6 +56,7 @@ struct round {
 	enum workload_device which;
 	struct relay_plan plan;
 	struct dice dice;
+	const char *options; /* of the client */
 	unsigned int steps;
 	uint32_t timeout_ms;
 };
@@ -93,6 +94,7 @@ static struct round plan(uint64_t seed)
 	/* The kernel takes its time over a server that is killed. */
 	static const enum kind kinds[] = { KIND_PAIR, KIND_PAIR, KIND_CLIENT, KIND_CLIENT,
 					   KIND_SERVER };
+	static const char *const options[] = { "", "", ",twin=on", ",batch=100" };
 	struct round r = { .dice = { seed } };
 	struct dice *dice = &r.dice;
 
@@ -102,6 +104,7 @@ static struct round plan(uint64_t seed)
 	r.plan.at = roll_byte(dice);
 	r.plan.without_fds = dice_once_in(dice, 5);
 	r.plan.cut = r.kind == KIND_PAIR ? RELAY_HANG_UP : RELAY_KILL;
+	r.options = options[dice_below(dice, sizeof(options) / sizeof(options[0]))];
 	r.steps = 5 + dice_below(dice, MOST_STEPS);
 	r.timeout_ms = TIMEOUT_MS;
 	if (r.kind != KIND_SERVER && dice_once_in(dice, 25)) {
@@ -124,7 +127,7 @@ static void make_pair(int ends[2])
 
 static const char *work(struct round *r, int fd)
 {
-	return workload_run(fd, r->which, &r->dice, r->steps, r->timeout_ms);
+	return workload_run(fd, r->which, r->options, &r->dice, r->steps, r->timeout_ms);
 }
 
 static const char *round_pair(struct torture *t, struct round *r, struct relay *relay)

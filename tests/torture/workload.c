@@ -192,13 +192,13 @@ static void (*const steps_of[])(struct client *c, struct dice *dice) = {
 	transfer,      use_features, reset,	     map_memory,
 };
 
-const char *workload_run(int fd, enum workload_device which, struct dice *dice, unsigned int steps,
-			 uint32_t timeout_ms)
+const char *workload_run(int fd, enum workload_device which, const char *options, struct dice *dice,
+			 unsigned int steps, uint32_t timeout_ms)
 {
 	const uint32_t kinds = sizeof(steps_of) / sizeof(steps_of[0]);
 	struct client c;
 
-	if (client_open(&c, fd, which, timeout_ms))
+	if (client_open(&c, fd, which, options, timeout_ms))
 		return client_close(&c);
 	client_attach(&c);
 	while (steps--)
@@ -259,7 +259,7 @@ const char *workload_check(int fd, enum workload_device which)
 {
 	struct client c;
 
-	client_open(&c, fd, which, 0);
+	client_open(&c, fd, which, "", 0);
 	client_want(&c, c.dev, "the device cannot be opened");
 	if (!c.dev)
 		return client_close(&c);

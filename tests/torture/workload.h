@@ -20,11 +20,11 @@ enum workload_device {
 extern const char *const workload_uris[WORKLOAD_DEVICES];
 
 /*
- * Opens the device behind a socket, which it takes, and does @steps things that @dice choose: each may fail, but what
+ * Opens the device behind a socket, which it takes, with options of the URI (",twin=on"), and does @steps things that @dice choose: each may fail, but what
  * succeeds must be right. Gives everything back. NULL, or what was wrong.
  */
-const char *workload_run(int fd, enum workload_device which, struct dice *dice, unsigned int steps,
-			 uint32_t timeout_ms);
+const char *workload_run(int fd, enum workload_device which, const char *options, struct dice *dice,
+			 unsigned int steps, uint32_t timeout_ms);
 
 /* A client that is not cut: everything works. NULL, or what does not. */
 const char *workload_check(int fd, enum workload_device which);
