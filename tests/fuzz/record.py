@@ -6,7 +6,8 @@
 
 BUILD is a tree of the project: its programs are the clients and the servers. Each session goes through a relay, which
 keeps every message with its direction and the kinds of its descriptors. Of messages that look alike (command, direction,
-length, flags) the first is kept, so that the files are few, and the same again but for bytes that a session makes up.
+length, flags) the first is kept, and of sessions with the same commands: so the files are few, and the same again but for
+what a session makes up, or what its threads do in another order.
 
 The files are checked in, so that a build needs no run of it. The framing is that of seeds.py, and of each target's head.
 """
@@ -35,7 +36,6 @@ HEADER = struct.Struct("=HHIII")
 PATIENCE = 60
 # run.py gives no longer input than this.
 LONGEST = 2048
-FEW = 24            # files of one target and kind
 EDU = "model:edu"
 TESTDEV = "model:testdev"
 
@@ -207,6 +207,14 @@ def different(messages):
     return list(seen.values())
 
 
+def various(sessions):
+    """The first session of each set of commands."""
+    seen = {}
+    for session in sessions:
+        seen.setdefault(frozenset((m.command, m.from_client, bool(m.error), bool(m.fds)) for m in session), session)
+    return list(seen.values())
+
+
 def wire(messages):
     for message in messages:
         if message.command not in DECODERS or message.error or not message.payload:
@@ -266,8 +274,10 @@ def client_reply(sessions):
 
 
 def config_of(sessions):
-    """A device's config space, as it was read whole."""
+    """A device's config space, as it was read whole by who changed nothing."""
     for session in sessions:
+        if any(m.command in (e.REGION_WRITE, e.REGION_WRITE_MULTI, e.DEVICE_RESET) for m in session):
+            continue
         whole = {}
         for m in session:
             if m.from_client or m.command != e.REGION_READ or m.error or len(m.payload) < 16:
@@ -305,15 +315,13 @@ def patches(whole, size):
 
 
 def write(target, made):
-    """The different ones, shortest first."""
+    """The different ones."""
     for old in glob.glob(os.path.join(HERE, "seeds", target, "recorded-*.bin")):
         os.unlink(old)
-    inputs = sorted({data for data in made if len(data) <= LONGEST}, key=lambda data: (len(data), data))
-    step = max(1, len(inputs) // FEW)
-    kept = inputs if target == "wire" else inputs[::step][:FEW]
-    for number, data in enumerate(kept):
+    inputs = list(dict.fromkeys(data for data in made if len(data) <= LONGEST))
+    for number, data in enumerate(inputs):
         s.write(target, "recorded-%02d" % number, data)
-    print("%s: %d of %d" % (target, len(kept), len(inputs)))
+    print("%s: %d" % (target, len(inputs)))
 
 
 def main(build):
@@ -326,8 +334,8 @@ def main(build):
     write("version", version(messages))
     write("feature", feature(sessions))
     write("chain", chain(sessions, messages))
-    write("server_session", server_session(sessions))
-    write("client_reply", client_reply(sessions))
+    write("server_session", server_session(various(sessions)))
+    write("client_reply", client_reply(various(sessions)))
 
 
 if __name__ == "__main__":
