@@ -158,7 +158,8 @@ struct vfk_pci_virtual_opts {
  *
  * Where the table may go: no I/O BAR; not the upper half of a 64-bit BAR; an unused BAR gets one of the table's size (of 64
  * bits where the next one is unused too); one in use is doubled, and the table is in its upper half: a 32-bit BAR up to
- * 1 GiB. VFK_PCI_MSIX_AUTO takes an unused one, then the smallest in use; where there is none the table stays.
+ * 1 GiB, a 64-bit one up to 2 GiB, since the capability's offsets have 32 bits (PCI 3.0 section 6.8.2.4).
+ * VFK_PCI_MSIX_AUTO takes an unused one, then the smallest in use; where there is none the table stays.
  *
  * Returns 0; -ENOTSUP a bridge, or a PCI Express device that is no endpoint; -EINVAL options: a size, flag, bus or BAR that
  * is none, or a BAR that the table may not go to; -EPROTO the device's BARs contradict its regions; what

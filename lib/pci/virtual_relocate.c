@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <vfiokit/pci_bar.h>
 
-#define BAR32_MAX (1ull << 31) /* PCI 3.0 section 6.2.5.1: the most that a 32-bit BAR can ask for */
-#define BAR64_MAX (1ull << 63)
+#define BAR32_MAX  (1ull << 31) /* PCI 3.0 section 6.2.5.1: the most that a 32-bit BAR can ask for */
+#define OFFSET_MAX (1ull << 31) /* the largest power of two in a Table Offset: section 6.8.2.4 */
 
 static uint64_t page_size(void)
 {
@@ -47,8 +47,10 @@ static uint64_t size_with_table(const struct vfk_pci_virtual *v, unsigned int ba
 		*why = "it is the upper half of a 64-bit BAR";
 	else if (b->size && b->flags & VFK_BAR_IO)
 		*why = "it is an I/O BAR";
-	else if (b->size && half > (b->flags & VFK_BAR_64 ? BAR64_MAX : BAR32_MAX) / 2)
+	else if (b->size && !(b->flags & VFK_BAR_64) && half > BAR32_MAX / 2)
 		*why = "it cannot be twice as large";
+	else if (b->size && half > OFFSET_MAX)
+		*why = "its upper half is beyond an offset of 32 bits";
 	if (*why)
 		return 0;
 	return b->size ? 2 * half : need;

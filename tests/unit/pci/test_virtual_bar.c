@@ -286,6 +286,15 @@ static void test_table_refusals(void **state)
 	begin_with_table_in(VFK_PCI_MSIX_BAR(0));
 	table_is(0, 1u << 30, (1u << 30) + 0x80);
 	guest_end(&g);
+	/* The capability's offsets have 32 bits. */
+	p.regions[2].size = 1ull << 31;
+	begin_with_table_in(VFK_PCI_MSIX_BAR(2));
+	table_is(2, 1u << 31, (1u << 31) + 0x80);
+	guest_end(&g);
+	p.regions[2].size = 1ull << 32;
+	no_table_in(2, "offset of 32 bits");
+	p.regions[2].size = 1ull << 61;
+	no_table_in(2, "offset of 32 bits");
 }
 
 /* It moves where that makes something mappable, and stays where not. */
@@ -304,6 +313,13 @@ static void test_table_auto(void **state)
 	begin_with_table_in(VFK_PCI_MSIX_AUTO);
 	table_is(4, 0, 0x80);
 	guest_end(&g);
+	/* A BAR that is too large is passed over, and nothing else is left here. */
+	p.regions[0].size = p.regions[4].size = p.regions[5].size = 1ull << 31;
+	p.regions[2].size = 1ull << 32;
+	begin_with_table_in(VFK_PCI_MSIX_AUTO);
+	assert_int_equal(guest_get(&g, GUEST_MSIX + PCI_MSIX_TABLE, 4), 0x2002);
+	guest_end(&g);
+	p.regions[4].size = p.regions[5].size = 0;
 	/* Table and PBA that fill their page take it from nobody. */
 	if (sysconf(_SC_PAGESIZE) != 4096)
 		return;
