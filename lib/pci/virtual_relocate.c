@@ -56,6 +56,12 @@ static uint64_t size_with_table(const struct vfk_pci_virtual *v, unsigned int ba
 	return b->size ? 2 * half : need;
 }
 
+/* A new BAR has 64 bits where there is room for them: firmware may place it anywhere then. */
+static uint32_t new_flags(const struct vfk_pci_virtual *v, unsigned int bar)
+{
+	return bar + 1 < VFK_PCI_NUM_BARS && !v->bars[bar + 1].size ? VFK_BAR_64 : 0;
+}
+
 static void move(struct vfk_pci_virtual *v, unsigned int bar, uint64_t size)
 {
 	struct vfki_virtual_msix *x = &v->msix;
@@ -64,6 +70,8 @@ static void move(struct vfk_pci_virtual *v, unsigned int bar, uint64_t size)
 	x->table_off = b->size ? size / 2 : 0;
 	x->pba_off = x->table_off + vfki_virtual_table_size(x);
 	x->bar = x->pba_bar = bar;
+	if (!b->size)
+		b->flags = new_flags(v, bar);
 	b->size = size;
 }
 

@@ -235,13 +235,36 @@ static void test_table_in_a_new_bar(void **state)
 	begin_with_table_in(VFK_PCI_MSIX_BAR(4));
 	assert_int_equal(vfk_pci_virtual_get_bar(g.v, 4, &info), 0);
 	assert_int_equal(info.size, page);
-	assert_int_equal(info.flags, 0);
-	assert_int_equal(sized(4), (uint32_t) ~(page - 1));
+	/* BAR 5 is unused, too. */
+	assert_int_equal(info.flags, VFK_BAR_64);
+	assert_int_equal(sized(4), (uint32_t) ~(page - 1) | PCI_BASE_ADDRESS_MEM_TYPE_64);
+	assert_int_equal(sized(5), UINT32_MAX);
 	table_is(4, 0, 0x80);
 	/* Where it was the device's registers are. */
 	guest_forget(&g, &p);
 	guest_bar_get(&g, 2, 0x2000, 4);
 	assert_int_equal(pp_count(&p, PP_READ), 1);
+	guest_end(&g);
+}
+
+/* The last BAR has no place for an upper half; nor has one whose next is in use. */
+static void test_table_in_a_new_bar_of_32_bits(void **state)
+{
+	struct vfk_pci_virtual_bar info;
+
+	(void)state;
+	begin_with_table_in(VFK_PCI_MSIX_BAR(5));
+	assert_int_equal(vfk_pci_virtual_get_bar(g.v, 5, &info), 0);
+	assert_int_equal(info.flags, 0);
+	table_is(5, 0, 0x80);
+	guest_end(&g);
+	p.regions[5] = p.regions[0];
+	begin_with_table_in(VFK_PCI_MSIX_BAR(4));
+	assert_int_equal(vfk_pci_virtual_get_bar(g.v, 4, &info), 0);
+	assert_int_equal(info.flags, 0);
+	assert_int_equal(sized(4) & 0xf, 0);
+	assert_int_equal(sized(5), 0xffff0000);
+	table_is(4, 0, 0x80);
 	guest_end(&g);
 }
 
@@ -410,6 +433,7 @@ int main(void)
 		TEST(test_failing_access),
 		TEST(test_table_in_between),
 		TEST(test_table_in_a_new_bar),
+		TEST(test_table_in_a_new_bar_of_32_bits),
 		TEST(test_table_in_a_doubled_bar),
 		TEST(test_table_refusals),
 		TEST(test_table_auto),
