@@ -340,9 +340,10 @@ struct vfk_pci_virtual_vector {
  * vfk_pci_virtual_get_vector - a vector of the interrupt that is enabled
  * @index: VFIO_PCI_INTX_IRQ_INDEX, _MSI_, _MSIX_
  *
- * An MSI-X vector gets its eventfd when the guest unmasks it for the first time. While it is masked the eventfd is not
- * signalled, so it can stay with the guest's irqfds. INTx is masked by the device whenever it fires, and unmasked by
- * vfk_pci_irq_unmask() or a resample eventfd, vfk_pci_irq_set_resample_fd(), when the guest has acknowledged it.
+ * An MSI-X vector gets its eventfd when the guest unmasks it for the first time; of a device whose irq info says
+ * VFIO_IRQ_INFO_NORESIZE as many as can be had are enabled with MSI-X itself, without one. While it is masked the eventfd
+ * is not signalled, so it can stay with the guest's irqfds. INTx is masked by the device whenever it fires, and unmasked
+ * by vfk_pci_irq_unmask() or a resample eventfd, vfk_pci_irq_set_resample_fd(), when the guest has acknowledged it.
  *
  * Returns 0; -EINVAL @index is not what is enabled, or has no such vector.
  */

@@ -85,8 +85,11 @@ int vfki_pci_vectors_put(struct vfk_pci *pci, struct vfki_pci_vectors *v, uint32
 void vfki_pci_vector_again(struct vfk_pci *pci, uint32_t vector);
 /* Enables as many of @v's vectors as can be had, never fewer than @min, and forgets the others. */
 int vfki_pci_vectors_arm_most(struct vfk_pci *pci, struct vfki_pci_vectors *v, uint32_t min);
-/* Everything was off in the device: armed and masked again as remembered, or all off. */
-int vfki_pci_irqs_rearm(struct vfk_pci *pci);
+/*
+ * Everything was off in the device: armed and masked again as remembered, or all off. The first @before vectors were on
+ * before that: what they may have lost is made up for.
+ */
+int vfki_pci_irqs_rearm(struct vfk_pci *pci, uint32_t before);
 /* The same after a failure, whose text stays; with an addition if this fails too, and then it is quiesced. */
 void vfki_pci_irqs_come_back(struct vfk_pci *pci);
 /* They were off, and messages may have come that nobody received: a signal for each vector. A level is still there. */

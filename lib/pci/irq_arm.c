@@ -186,24 +186,29 @@ void vfki_pci_vector_owe(struct vfk_pci *pci, struct vfki_pci_vector *vec)
 		(void)vfki_signaller_signal(pci->irqs.signaller, vec->fd);
 }
 
-void vfki_pci_irqs_bridge_gap(struct vfk_pci *pci)
+static void owe_first(struct vfk_pci *pci, uint32_t n)
 {
 	struct vfki_pci_vectors *v = &pci->irqs.now;
 
 	if (v->info.index == VFIO_PCI_INTX_IRQ_INDEX)
 		return;
-	for (uint32_t i = 0; i < v->num; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (v->vector[i].fd >= 0)
 			vfki_pci_vector_owe(pci, &v->vector[i]);
 	}
 }
 
-int vfki_pci_irqs_rearm(struct vfk_pci *pci)
+void vfki_pci_irqs_bridge_gap(struct vfk_pci *pci)
+{
+	owe_first(pci, pci->irqs.now.num);
+}
+
+int vfki_pci_irqs_rearm(struct vfk_pci *pci, uint32_t before)
 {
 	int ret = bring_back(pci);
 
 	if (!ret)
-		vfki_pci_irqs_bridge_gap(pci);
+		owe_first(pci, before);
 	return ret;
 }
 
@@ -212,7 +217,7 @@ void vfki_pci_irqs_come_back(struct vfk_pci *pci)
 	char before[VFKI_ERROR_SIZE], why[VFKI_ERROR_SIZE];
 
 	snprintf(before, sizeof(before), "%s", vfk_error());
-	if (!vfki_pci_irqs_rearm(pci)) {
+	if (!vfki_pci_irqs_rearm(pci, pci->irqs.now.num)) {
 		vfki_err(0, "%s", before);
 		return;
 	}

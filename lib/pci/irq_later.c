@@ -30,7 +30,7 @@ static int enable_anew(struct vfk_pci *pci, uint32_t vector, const struct before
 
 	if (ret < 0)
 		return ret;
-	ret = vfki_pci_irqs_rearm(pci);
+	ret = vfki_pci_irqs_rearm(pci, b->num);
 	if (ret < 0) {
 		undo(v, vector, b);
 		vfki_pci_irqs_come_back(pci);

@@ -10,6 +10,7 @@
 #include "lib/base/eventfd.h"
 #include "virtual.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <vfiokit/pci_irq.h>
 
@@ -80,17 +81,46 @@ static void become(struct vfk_pci_virtual *v, const struct wish *wish, uint32_t 
 		vfki_virtual_msix_begin(v);
 }
 
+/* As many as can be had, none of them armed. */
+static int enable_all_unarmed(struct vfk_pci_virtual *v, const struct wish *wish)
+{
+	int *fds = malloc(wish->vectors * sizeof(*fds)), ret;
+
+	if (!fds)
+		return vfki_err(-ENOMEM, "%s: no memory", vfki_pci_name(v->pci));
+	for (uint32_t i = 0; i < wish->vectors; i++)
+		fds[i] = -1;
+	ret = vfk_pci_irq_enable(v->pci, wish->index, 1, wish->vectors, fds);
+	free(fds);
+	return ret;
+}
+
 /*
- * What was enabled before goes off with it, and stays if the new one cannot be had. MSI-X begins without a vector. A guest
- * that is granted fewer vectors of MSI than it asked for never sees the others fire, as with an interrupt line that is
- * not connected; it has no way to be told.
+ * MSI-X begins without a vector where they can be added. Where they cannot, each one more would take all others away for a
+ * while.
+ */
+static int enable_msix(struct vfk_pci_virtual *v, const struct wish *wish)
+{
+	struct vfk_irq_info info;
+	int ret = vfki_pci_irq_info(v->pci, wish->index, &info);
+
+	if (ret < 0)
+		return ret;
+	if (info.flags & VFIO_IRQ_INFO_NORESIZE)
+		return enable_all_unarmed(v, wish);
+	return vfk_pci_irq_enable(v->pci, wish->index, 0, 0, NULL);
+}
+
+/*
+ * What was enabled before goes off with it, and stays if the new one cannot be had. A guest that is granted fewer vectors
+ * of MSI than it asked for never sees the others fire, as with an interrupt line that is not connected; it has no way to
+ * be told.
  */
 static int enable(struct vfk_pci_virtual *v, const struct wish *wish)
 {
-	bool msix = wish->index == VFIO_PCI_MSIX_IRQ_INDEX;
-
-	return vfk_pci_irq_enable(v->pci, wish->index, msix ? 0 : 1, msix ? 0 : wish->vectors,
-				  NULL);
+	if (wish->index == VFIO_PCI_MSIX_IRQ_INDEX)
+		return enable_msix(v, wish);
+	return vfk_pci_irq_enable(v->pci, wish->index, 1, wish->vectors, NULL);
 }
 
 int vfki_virtual_irqs_off(struct vfk_pci_virtual *v, struct vfki_virtual_events *ev)

@@ -415,6 +415,55 @@ static void test_msix_of_2048(void **state)
 	guest_end(&g);
 }
 
+/* Where none can be added they are all there from the beginning: one that is armed disturbs no other. */
+static void test_msix_without_resize(void **state)
+{
+	const struct pp_call *call;
+
+	(void)state;
+	p.irqs[MSIX].flags |= VFIO_IRQ_INFO_NORESIZE;
+	guest_begin(&g, &p, NULL);
+	enable_msix(0);
+	call = pp_call(&p, PP_SET_IRQS, 1);
+	assert_non_null(call);
+	assert_int_equal(call->start, 0);
+	assert_int_equal(call->count, 8);
+	assert_int_equal(pp_num_armed(&p, MSIX), 0);
+	assert_int_equal(vector(MSIX, 5).eventfd, -1);
+	guest_forget(&g, &p);
+	put_entry(2, 0xfee00000, 0x41, 0);
+	put_entry(5, 0xfee00000, 0x42, 0);
+	put_entry(7, 0xfee00000, 0x43, 0);
+	assert_int_equal(pp_count(&p, PP_SET_IRQS), 3);
+	assert_int_equal(pp_call(&p, PP_SET_IRQS, 2)->start, 7);
+	assert_int_equal(pp_call(&p, PP_SET_IRQS, 2)->count, 1);
+	assert_int_equal(pp_num_armed(&p, MSIX), 3);
+	assert_false(fired(MSIX, 2));
+	assert_false(fired(MSIX, 7));
+	assert_true(pp_signal(&p, MSIX, 7));
+	assert_true(fired(MSIX, 7));
+	guest_end(&g);
+}
+
+/* The guest has those that can be had; one beyond them stays masked. */
+static void test_msix_without_resize_only_some(void **state)
+{
+	uint32_t zero = 0;
+
+	(void)state;
+	p.irqs[MSIX].flags |= VFIO_IRQ_INFO_NORESIZE;
+	p.granted = 4;
+	guest_begin(&g, &p, NULL);
+	enable_msix(0);
+	mask_entry(3, 0);
+	assert_int_equal(pp_num_armed(&p, MSIX), 1);
+	assert_false(fired(MSIX, 3));
+	assert_int_equal(vfk_pci_virtual_bar_write(g.v, 2, TABLE + 4 * 16 + 12, &zero, 4), -ENOSPC);
+	assert_int_equal(guest_bar_get(&g, 2, TABLE + 4 * 16 + 12, 4), 1);
+	assert_int_equal(pp_num_armed(&p, MSIX), 1);
+	guest_end(&g);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -434,6 +483,8 @@ int main(void)
 		TEST(test_msix_reset),
 		TEST(test_msix_broken),
 		TEST(test_msix_of_2048),
+		TEST(test_msix_without_resize),
+		TEST(test_msix_without_resize_only_some),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
