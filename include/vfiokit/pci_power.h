@@ -6,7 +6,7 @@
  * D-states are those of the PCI Bus Power Management Interface Specification 1.2 ("PCI PM 1.2"). Outside of D0 a device
  * answers accesses to config space only. While it is not in D0, or low power is entered, typed register access
  * (pci_bar.h) does not use mappings, and a mapping of the program's own must not be touched: on kernel devices that is
- * SIGBUS.
+ * SIGBUS. That holds as well where its state was written by the functions for config space, or by a guest (pci_virtual.h).
  *
  * Threads: as in pci.h.
  */

@@ -28,7 +28,7 @@ static int set_bits(struct vfk_pci *pci, uint32_t bits, uint32_t want)
 	if (!ret && (old & bits) != want)
 		ret = vfk_pci_config_read(pci, PCI_COMMAND, 2, &now);
 	if (!ret && (now & bits) != want) {
-		(void)vfk_pci_config_write(pci, PCI_COMMAND, 2, old);
+		(void)vfki_pci_config_write_locked(pci, PCI_COMMAND, 2, old);
 		now ^= want;
 		ret = vfki_err(-ENOTSUP, "%s: %s cannot be turned %s: the bit is fixed",
 			       vfki_pci_name(pci), name_of(now & bits),

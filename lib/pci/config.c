@@ -63,11 +63,37 @@ int vfk_pci_config_read(struct vfk_pci *pci, uint32_t off, unsigned int width, u
 	return ret;
 }
 
-int vfk_pci_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value)
+int vfki_pci_config_put(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value)
 {
 	int ret = check(pci, off, width);
 
 	return ret ? ret : vfk_region_put(pci->dev, CONFIG, off, width, value);
+}
+
+int vfki_pci_config_write_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
+				 uint32_t value)
+{
+	if (vfki_pci_power_is_at(pci, off, width))
+		return vfki_pci_power_config_write(pci, off, width, value);
+	return vfki_pci_config_put(pci, off, width, value);
+}
+
+/* Whether it is more than one access. */
+static bool is_followed(const struct vfk_pci *pci, uint32_t off, unsigned int width)
+{
+	return vfki_pci_power_is_at(pci, off, width);
+}
+
+int vfk_pci_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value)
+{
+	int ret;
+
+	if (!is_followed(pci, off, width))
+		return vfki_pci_config_put(pci, off, width, value);
+	vfki_pci_lock(pci);
+	ret = vfki_pci_config_write_locked(pci, off, width, value);
+	vfki_pci_unlock(pci);
+	return ret;
 }
 
 int vfki_pci_config_modify_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
@@ -80,7 +106,7 @@ int vfki_pci_config_modify_locked(struct vfk_pci *pci, uint32_t off, unsigned in
 		return ret;
 	after = (before & ~clear) | set;
 	if (after != before)
-		ret = vfk_pci_config_write(pci, off, width, after);
+		ret = vfki_pci_config_write_locked(pci, off, width, after);
 	if (!ret && old)
 		*old = before;
 	return ret;

@@ -34,7 +34,12 @@ int vfki_pci_caps_read(struct vfk_pci *pci);
  */
 int vfki_pci_cap_find_whole(const struct vfk_pci *pci, uint8_t id, uint32_t size, uint32_t *off);
 
+/* A write, and nothing else: whoever has changed the power state by it says so. */
+int vfki_pci_config_put(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value);
+
 /* The public ones, for callers that hold the lock. */
+int vfki_pci_config_write_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
+				 uint32_t value);
 int vfki_pci_config_modify_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
 				  uint32_t clear, uint32_t set, uint32_t *old);
 

@@ -68,6 +68,17 @@ static int check_shape(const struct vfk_device *dev)
 	return 0;
 }
 
+/* Any part may be closed that was not opened: it is zero then. */
+static void release(struct vfk_pci *pci)
+{
+	vfki_pci_irqs_fini(pci);
+	vfki_pci_rom_fini(pci);
+	vfki_pci_bars_fini(pci);
+	vfki_pci_config_fini(pci);
+	pthread_mutex_destroy(&pci->lock);
+	free(pci);
+}
+
 int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
 {
 	struct vfk_pci *pci;
@@ -90,25 +101,19 @@ int vfk_pci_open(struct vfk_device *dev, struct vfk_pci **out)
 	if (!ret)
 		ret = vfki_pci_irqs_init(pci);
 	if (ret < 0) {
-		vfk_pci_close(pci);
+		release(pci);
 		return ret;
 	}
 	*out = pci;
 	return 0;
 }
 
-/* Any part may be closed that was not opened: it is zero then. */
 void vfk_pci_close(struct vfk_pci *pci)
 {
 	if (!pci)
 		return;
 	vfki_pci_power_fini(pci);
-	vfki_pci_irqs_fini(pci);
-	vfki_pci_rom_fini(pci);
-	vfki_pci_bars_fini(pci);
-	vfki_pci_config_fini(pci);
-	pthread_mutex_destroy(&pci->lock);
-	free(pci);
+	release(pci);
 }
 
 struct vfk_device *vfk_pci_device(const struct vfk_pci *pci)

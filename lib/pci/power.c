@@ -109,7 +109,7 @@ int vfki_pci_power_write(struct vfk_pci *pci, enum vfk_pci_power_state state)
 		return 0;
 	if (ret < 0 || state_of(control) == state)
 		return ret;
-	ret = vfk_pci_config_write(pci, at + PCI_PM_CTRL, 2, (control & ~other) | state);
+	ret = vfki_pci_config_put(pci, at + PCI_PM_CTRL, 2, (control & ~other) | state);
 	if (ret < 0)
 		return ret;
 	pause_ns(transition_ns(state_of(control), state));
@@ -237,6 +237,33 @@ static void note_after(struct vfk_pci *pci, int ret)
 		vfki_err(ret, "%s", text);
 }
 
+bool vfki_pci_power_is_at(const struct vfk_pci *pci, uint32_t off, unsigned int width)
+{
+	uint32_t at;
+
+	return !vfki_pci_cap_find_whole(pci, PCI_CAP_ID_PM, PCI_PM_CTRL + 2, &at) &&
+	       off <= at + PCI_PM_CTRL && at + PCI_PM_CTRL < off + width;
+}
+
+/* No mapped access is under way any more when it leaves D0. */
+int vfki_pci_power_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width,
+				uint32_t value)
+{
+	bool was = pci->power.asleep;
+	uint32_t at;
+	int ret;
+
+	if (!vfki_pci_cap_find_whole(pci, PCI_CAP_ID_PM, PCI_PM_CTRL + 2, &at) &&
+	    state_of(value >> 8 * (at + PCI_PM_CTRL - off)) != VFK_PCI_D0)
+		set_asleep(pci, true);
+	ret = vfki_pci_config_put(pci, off, width, value);
+	if (ret < 0)
+		set_asleep(pci, was);
+	else
+		vfki_pci_power_note(pci);
+	return ret;
+}
+
 static int set_state(struct vfk_pci *pci, enum vfk_pci_power_state state)
 {
 	enum vfk_pci_power_state now;
@@ -267,9 +294,17 @@ int vfk_pci_set_power_state(struct vfk_pci *pci, enum vfk_pci_power_state state)
 	return ret;
 }
 
+/* One that is not there reads as in D3hot, and is not waited for. */
+static bool is_elsewhere(struct vfk_pci *pci)
+{
+	enum vfk_pci_power_state state;
+
+	return !vfk_pci_get_power_state(pci, &state) && state != VFK_PCI_D0 && answers(pci) == 1;
+}
+
 void vfki_pci_power_fini(struct vfk_pci *pci)
 {
-	if (pci->power.asleep)
+	if (is_elsewhere(pci))
 		(void)vfk_pci_set_power_state(pci, VFK_PCI_D0);
 	if (pci->power.low_power)
 		(void)vfk_pci_low_power_exit(pci);

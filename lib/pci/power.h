@@ -8,17 +8,18 @@
 #define VFKI_PCI_POWER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <vfiokit/pci_power.h>
 
 struct vfk_pci;
 
 /* Each of them holds mapped access back. */
 struct vfki_pci_power {
-	bool asleep;	/* not in D0, by a call of ours */
+	bool asleep;	/* not in D0, by a write through the library */
 	bool low_power; /* entered, and not exited */
 };
 
-/* Brings the device to D0 and ends low power, if it was us who left the one or entered the other. */
+/* Brings the device to D0, whoever left it, and ends low power, if it was us who entered that. */
 void vfki_pci_power_fini(struct vfk_pci *pci);
 
 /*
@@ -26,6 +27,13 @@ void vfki_pci_power_fini(struct vfk_pci *pci);
  * business. Returns 0, also for D0 of a device that has only that; -ENOTSUP it has no power management; -EIO it is stuck.
  */
 int vfki_pci_power_write(struct vfk_pci *pci, enum vfk_pci_power_state state);
+
+/* Whether a write of config space includes the power state. */
+bool vfki_pci_power_is_at(const struct vfk_pci *pci, uint32_t off, unsigned int width);
+
+/* One that does: somebody else's, who does not go by vfk_pci_set_power_state(). */
+int vfki_pci_power_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width,
+				uint32_t value);
 
 /* Looks whether the device is asleep now: a reset brings it to D0. */
 void vfki_pci_power_note(struct vfk_pci *pci);

@@ -73,11 +73,11 @@ static int probe(struct vfk_pci *pci, uint32_t off, uint32_t *stayed)
 
 	if (ret < 0)
 		return ret;
-	ret = vfk_pci_config_write(pci, off, 4, ~(uint32_t)PCI_ROM_ADDRESS_ENABLE);
+	ret = vfki_pci_config_write_locked(pci, off, 4, ~(uint32_t)PCI_ROM_ADDRESS_ENABLE);
 	if (!ret)
 		ret = vfk_pci_config_read(pci, off, 4, stayed);
 	snprintf(why, sizeof(why), "%s", vfk_error());
-	restored = vfk_pci_config_write(pci, off, 4, before);
+	restored = vfki_pci_config_write_locked(pci, off, 4, before);
 	if (restored < 0)
 		return vfki_err_prefix(restored,
 				       "%s: the ROM's BAR was 0x%08" PRIx32 ", and is not restored",

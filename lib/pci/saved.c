@@ -213,8 +213,8 @@ static int put_back(struct vfk_pci *pci, const struct vfki_pci_saved_register *r
 	int ret = vfk_pci_config_read(pci, r->off, r->width, &now);
 
 	if (!ret && (now ^ r->value) & r->mask)
-		ret = vfk_pci_config_write(pci, r->off, r->width,
-					   (now & ~r->mask & ~r->clears) | (r->value & r->mask));
+		ret = vfki_pci_config_put(pci, r->off, r->width,
+					  (now & ~r->mask & ~r->clears) | (r->value & r->mask));
 	return ret < 0 ? vfki_err_prefix(ret, "register 0x%03x is not restored", r->off) : 0;
 }
 

@@ -140,7 +140,7 @@ static int write_access(struct vfk_pci_virtual *v, uint32_t off, unsigned int wi
 		if (ret < 0)
 			return ret;
 	}
-	return vfk_pci_config_write(v->pci, off, width, (value & bits) | (now & ~bits));
+	return vfki_pci_config_write_locked(v->pci, off, width, (value & bits) | (now & ~bits));
 }
 
 static bool every_byte_has(uint32_t bits, unsigned int width)

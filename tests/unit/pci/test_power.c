@@ -21,7 +21,8 @@
 
 static struct puppet_pci p;
 static struct vfk_pci *pci;
-static bool loses; /* its state, on the way from D3hot to D0 */
+static bool loses;	  /* its state, on the way from D3hot to D0 */
+static unsigned int held; /* who held mapped access back when the power state was written last */
 
 static ssize_t (*plain_write)(struct vfk_io *, uint32_t, uint64_t, const void *, size_t,
 			      unsigned int);
@@ -32,6 +33,8 @@ static ssize_t op_write(struct vfk_io *io, uint32_t region, uint64_t off, const 
 	uint16_t old = pp_get16(&p, CTRL), now;
 	ssize_t n = plain_write(io, region, off, buf, len, flags);
 
+	if (region == PP_CONFIG && off == CTRL)
+		held = pci->bars.held;
 	now = pp_get16(&p, CTRL);
 	if (loses && (old & 3) == 3 && !(now & 3)) {
 		pp_set32(&p, PCI_BASE_ADDRESS_0, 0);
@@ -223,6 +226,78 @@ static void test_close_wakes(void **state)
 	assert_int_equal(pp_get16(&p, CTRL) & 3, 0);
 }
 
+/* ---- by config space ---- */
+
+static void test_config_writes(void **state)
+{
+	(void)state;
+	open_pci();
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 2, 3), 0);
+	in(VFK_PCI_D3HOT);
+	assert_int_equal(held, 1);
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 1, 0), 0);
+	in(VFK_PCI_D0);
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 4, 1), 0);
+	in(VFK_PCI_D1);
+	assert_int_equal(held, 1);
+	assert_int_equal(vfk_pci_config_modify(pci, CTRL, 2, 0, 3, NULL), 0);
+	in(VFK_PCI_D3HOT);
+	assert_int_equal(vfk_pci_config_modify(pci, CTRL, 2, 3, 0, NULL), 0);
+	in(VFK_PCI_D0);
+	/* What is beside it says nothing of it. */
+	pp_forget(&p);
+	assert_int_equal(vfk_pci_config_write(pci, CTRL + 1, 1, 3), 0);
+	assert_int_equal(vfk_pci_config_write(pci, PM + PCI_PM_PMC, 2, 3), 0);
+	assert_int_equal(p.num_calls, 2);
+	in(VFK_PCI_D0);
+}
+
+static void test_config_writes_that_do_nothing(void **state)
+{
+	(void)state;
+	open_pci();
+	pp_fail(&p, PP_WRITE, 0, 1, -EIO);
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 2, 3), -EIO);
+	in(VFK_PCI_D0);
+	memset(&p.writable[CTRL], 0, 2);
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 2, 3), 0);
+	in(VFK_PCI_D0);
+}
+
+static void close_pci(void)
+{
+	pp_close(pci);
+	pci = NULL;
+}
+
+static void test_close_wakes_what_others_sent_to_sleep(void **state)
+{
+	(void)state;
+	open_pci();
+	assert_int_equal(vfk_pci_config_write(pci, CTRL, 2, 3), 0);
+	close_pci();
+	assert_int_equal(pp_get16(&p, CTRL) & 3, 0);
+	pp_set16(&p, CTRL, 3);
+	open_pci();
+	close_pci();
+	assert_int_equal(pp_get16(&p, CTRL) & 3, 0);
+}
+
+/* One that is not there any more reads as in D3hot: nobody waits for it. */
+static void test_close_of_what_is_gone(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	open_pci();
+	memset(p.config, 0xff, sizeof(p.config));
+	pp_forget(&p);
+	began = now_us();
+	close_pci();
+	assert_true(now_us() - began < 500000);
+	assert_int_equal(pp_count(&p, PP_WRITE), 0);
+}
+
 /* ---- runtime low power ---- */
 
 #define LOW_POWER                                                \
@@ -301,10 +376,21 @@ static void test_low_power_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_states),     TEST(test_without_capability), TEST(test_ways_and_delays),
-		TEST(test_other_bits), TEST(test_soft_reset),	      TEST(test_stuck),
-		TEST(test_failures),   TEST(test_close_wakes),	      TEST(test_low_power_lacking),
-		TEST(test_low_power),  TEST(test_low_power_fails),
+		TEST(test_states),
+		TEST(test_without_capability),
+		TEST(test_ways_and_delays),
+		TEST(test_other_bits),
+		TEST(test_soft_reset),
+		TEST(test_stuck),
+		TEST(test_failures),
+		TEST(test_close_wakes),
+		TEST(test_low_power_lacking),
+		TEST(test_low_power),
+		TEST(test_low_power_fails),
+		TEST(test_config_writes),
+		TEST(test_config_writes_that_do_nothing),
+		TEST(test_close_wakes_what_others_sent_to_sleep),
+		TEST(test_close_of_what_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "guest.h"
+#include "lib/pci/instance.h"
 
 #define FREE 0x140 /* nothing of the device's is from here on */
 
@@ -309,7 +310,9 @@ static void test_power(void **state)
 	guest_told(&g, 0, 'p', 0, 3);
 	guest_told(&g, 1, 'b', 0, VFK_PCI_UNMAPPED);
 	assert_int_equal(g.num_events, 2);
+	assert_int_equal(g.pci->bars.held, 1);
 	guest_put(&g, GUEST_PM + PCI_PM_CTRL, 2, 0);
+	assert_int_equal(g.pci->bars.held, 0);
 	guest_told(&g, 2, 'p', 0, 0);
 	guest_told(&g, 3, 'b', 0, 0xfe000000);
 	/* D1 is there, D2 is not: the device drops the request, so nothing happened. */
@@ -322,7 +325,11 @@ static void test_power(void **state)
 	assert_int_equal(vfk_pci_virtual_reset(g.v), 0);
 	guest_told(&g, 0, 'p', 0, 0);
 	assert_int_equal(pp_get16(&p, GUEST_PM + PCI_PM_CTRL), 0);
+	assert_int_equal(g.pci->bars.held, 0);
+	/* So does the end of the monitor. */
+	guest_put(&g, GUEST_PM + PCI_PM_CTRL, 2, 3);
 	guest_end(&g);
+	assert_int_equal(pp_get16(&p, GUEST_PM + PCI_PM_CTRL), 0);
 }
 
 /* Registers that would be another capability's are no power management. */
