@@ -11,8 +11,11 @@
  * vfk_pci_bar_map_range().
  *
  * Decoding. Without memory decoding in the command register the BARs are not there: an access by the vector fails, with
- * -EIO of a kernel device; one through a mapping of a kernel device raises SIGBUS. Decoding is on before the first
- * mapped access, and stays on until the last.
+ * -EIO of a kernel device; one through a mapping of a kernel device raises SIGBUS. From when it is turned off, by
+ * vfk_pci_set_decode(), a write of the command register through pci.h or by a guest (pci_virtual.h), or because it was off
+ * before a ROM was read, until it is turned on so, typed accesses go by the vector. What this library does not see, a
+ * device that never decoded, or an address of vfk_pci_bar_map_range(), is the driver's to keep: decoding is on before the
+ * first mapped access, and stays on until the last.
  *
  * Order. Through mappings, a vfk_pci_write*() comes after every store to memory that the thread made before it, so a
  * descriptor written before its doorbell is seen; a vfk_pci_read*() comes before every load that the thread makes after

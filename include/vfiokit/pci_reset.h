@@ -54,7 +54,8 @@ VFK_API int vfk_pci_set_master(struct vfk_pci *pci, bool on);
  * @memory: memory BARs, and the ROM
  * @io: I/O BARs
  *
- * What is not decoded is -EIO to region accesses.
+ * What is not decoded is -EIO to region accesses, and to typed ones (pci_bar.h), which do not use mappings while memory
+ * decoding is off; those that are under way end before it is.
  *
  * Returns 0; -ENOTSUP a bit is fixed, and the device as it was: one without such BARs cannot decode for them.
  */

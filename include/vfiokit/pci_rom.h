@@ -9,7 +9,7 @@
  *
  * The ROM is read when it is first asked for, and kept, if it is not larger than what the specification permits. A ROM
  * decodes only with memory decoding; where that is off, these functions turn it on for as long as they read, and off
- * again. Nobody else may change the command register meanwhile but by vfk_pci_config_modify().
+ * again, as vfk_pci_set_decode() does. Other writes of the command register, by the functions of pci.h, wait meanwhile.
  */
 #ifndef VFK_PCI_ROM_H
 #define VFK_PCI_ROM_H

@@ -54,7 +54,8 @@ struct vfki_pci_bars {
 	struct vfki_pci_bar bar[VFK_PCI_NUM_BARS];
 	struct vfki_pci_hole hole[2]; /* constant */
 	struct vfki_pci_stripe stripe[VFKI_PCI_STRIPES];
-	unsigned int held;	       /* pci->lock; how many want no mapped access */
+	unsigned int held; /* pci->lock; how many want no mapped access */
+	bool undecoded; /* pci->lock; the library turned memory decoding off, and is one of them */
 	struct vfki_pci_range *ranges; /* pci->lock; what the caller mapped */
 };
 
@@ -68,6 +69,14 @@ void vfki_pci_bars_fini(struct vfk_pci *pci);
  */
 void vfki_pci_bars_hold(struct vfk_pci *pci);
 void vfki_pci_bars_release(struct vfk_pci *pci);
+
+/*
+ * command.c, with pci->lock held: a write of config space that includes the command register; whether the register says by
+ * now that memory is decoded again, after something else may have changed it.
+ */
+int vfki_pci_decode_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width,
+				 uint32_t value);
+void vfki_pci_decode_note(struct vfk_pci *pci);
 
 /* bar_access.c: waits until no access is under way that began before. False: one has not ended in time. */
 bool vfki_pci_bars_wait(struct vfk_pci *pci);

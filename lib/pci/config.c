@@ -70,9 +70,12 @@ int vfki_pci_config_put(struct vfk_pci *pci, uint32_t off, unsigned int width, u
 	return ret ? ret : vfk_region_put(pci->dev, CONFIG, off, width, value);
 }
 
+/* Mappings must not be used in some power states, nor without decoding: whoever writes these registers. */
 int vfki_pci_config_write_locked(struct vfk_pci *pci, uint32_t off, unsigned int width,
 				 uint32_t value)
 {
+	if (off == PCI_COMMAND)
+		return vfki_pci_decode_config_write(pci, off, width, value);
 	if (vfki_pci_power_is_at(pci, off, width))
 		return vfki_pci_power_config_write(pci, off, width, value);
 	return vfki_pci_config_put(pci, off, width, value);
@@ -81,7 +84,7 @@ int vfki_pci_config_write_locked(struct vfk_pci *pci, uint32_t off, unsigned int
 /* Whether it is more than one access. */
 static bool is_followed(const struct vfk_pci *pci, uint32_t off, unsigned int width)
 {
-	return vfki_pci_power_is_at(pci, off, width);
+	return off == PCI_COMMAND || vfki_pci_power_is_at(pci, off, width);
 }
 
 int vfk_pci_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value)

@@ -34,7 +34,7 @@ int vfki_pci_caps_read(struct vfk_pci *pci);
  */
 int vfki_pci_cap_find_whole(const struct vfk_pci *pci, uint8_t id, uint32_t size, uint32_t *off);
 
-/* A write, and nothing else: whoever has changed the power state by it says so. */
+/* A write, and nothing else: whoever has changed the power state by it, or decoding, says so. */
 int vfki_pci_config_put(struct vfk_pci *pci, uint32_t off, unsigned int width, uint32_t value);
 
 /* The public ones, for callers that hold the lock. */

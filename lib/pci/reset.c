@@ -77,6 +77,7 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 	irqs = vfki_pci_irqs_restore(pci);
 	add_failure(pci, text, sizeof(text), irqs);
 	vfki_pci_power_note(pci);
+	vfki_pci_decode_note(pci);
 	vfki_pci_bars_release(pci);
 	/* of a device that was not reset its driver waits for what came meanwhile */
 	if (why < 0 && quiet && !irqs)

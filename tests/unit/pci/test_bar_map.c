@@ -276,6 +276,79 @@ static void test_access_between_areas(void **state)
 	assert_false(by_vector(SIZE - 8, 8));
 }
 
+/* Without memory decoding the mapping is not used, whoever turned that off. */
+static void test_decoding(void **state)
+{
+	const void *rom;
+	size_t len;
+
+	(void)state;
+	p.writable[PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
+	p.regions[VFIO_PCI_ROM_REGION_INDEX].size = 0x800;
+	p.regions[VFIO_PCI_ROM_REGION_INDEX].flags = VFIO_REGION_INFO_FLAG_READ;
+	pp_set16(&p, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	reopen();
+	assert_int_equal(vfk_pci_bar_map(pci, 0), 0);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(vfk_pci_set_decode(pci, false, false), 0);
+	assert_true(by_vector(0, 4));
+	assert_int_equal(vfk_pci_set_decode(pci, false, true), 0);
+	assert_true(by_vector(0, 4));
+	/* as before a ROM was read */
+	assert_int_equal(vfk_pci_rom_load(pci, &rom, &len), 0);
+	assert_int_equal(pp_get16(&p, PCI_COMMAND), PCI_COMMAND_IO);
+	assert_true(by_vector(0, 4));
+	assert_int_equal(vfk_pci_set_decode(pci, true, false), 0);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(vfk_pci_config_write(pci, PCI_COMMAND, 2, 0), 0);
+	assert_true(by_vector(0, 4));
+	assert_int_equal(vfk_pci_config_write(pci, PCI_COMMAND, 4, PCI_COMMAND_MEMORY), 0);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(vfk_pci_config_modify(pci, PCI_COMMAND, 2, 0xffff, 0, NULL), 0);
+	assert_true(by_vector(0, 4));
+	assert_int_equal(vfk_pci_config_write(pci, PCI_COMMAND, 1, PCI_COMMAND_MEMORY), 0);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(pci->bars.held, 0);
+}
+
+/* Nor is it off because it could not be turned off, or was so all along. */
+static void test_decoding_stays(void **state)
+{
+	(void)state;
+	pp_set16(&p, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	reopen();
+	assert_int_equal(vfk_pci_bar_map(pci, 0), 0);
+	assert_int_equal(vfk_pci_set_decode(pci, false, false), -ENOTSUP);
+	assert_false(by_vector(0, 4));
+	pp_fail(&p, PP_WRITE, 0, 1, -EIO);
+	assert_int_equal(vfk_pci_config_write(pci, PCI_COMMAND, 2, 0), -EIO);
+	assert_false(by_vector(0, 4));
+	pp_set16(&p, PCI_COMMAND, 0);
+	assert_int_equal(vfk_pci_set_decode(pci, true, false), -ENOTSUP);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(vfk_pci_config_write(pci, PCI_COMMAND, 2, 0), 0);
+	assert_false(by_vector(0, 4));
+	assert_int_equal(pci->bars.held, 0);
+}
+
+/* A device that has its command register back after a reset, whoever wrote it, is mapped again; another is not. */
+static void test_decoding_after_reset(void **state)
+{
+	(void)state;
+	p.writable[PCI_COMMAND] = PCI_COMMAND_MEMORY;
+	pp_set16(&p, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	reopen();
+	assert_int_equal(vfk_pci_bar_map(pci, 0), 0);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+	assert_false(by_vector(0, 4));
+	/* the write that turns it on again is the second */
+	pp_fail(&p, PP_WRITE, 1, 1, -EIO);
+	assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), -EIO);
+	assert_true(by_vector(0, 4));
+	assert_int_equal(vfk_pci_set_decode(pci, true, false), 0);
+	assert_false(by_vector(0, 4));
+}
+
 /* How many mappings of the BAR's file this process has. */
 static unsigned int num_maps(void)
 {
@@ -578,13 +651,23 @@ static void test_guard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_areas),	    TEST(test_msix_pages_left_out),
-		TEST(test_access),	    TEST(test_access_between_areas),
-		TEST(test_map_once),	    TEST(test_nothing_to_map),
-		TEST(test_map_fails_whole), TEST(test_sub_page),
-		TEST(test_one_direction),   TEST(test_range),
-		TEST(test_range_refused),   TEST(test_hold),
-		TEST(test_racing),	    TEST(test_access_that_does_not_end),
+		TEST(test_areas),
+		TEST(test_msix_pages_left_out),
+		TEST(test_access),
+		TEST(test_decoding),
+		TEST(test_decoding_stays),
+		TEST(test_decoding_after_reset),
+		TEST(test_access_between_areas),
+		TEST(test_map_once),
+		TEST(test_nothing_to_map),
+		TEST(test_map_fails_whole),
+		TEST(test_sub_page),
+		TEST(test_one_direction),
+		TEST(test_range),
+		TEST(test_range_refused),
+		TEST(test_hold),
+		TEST(test_racing),
+		TEST(test_access_that_does_not_end),
 		TEST(test_guard),
 	};
 
