@@ -64,8 +64,8 @@ VFK_API int vfk_device_open_io(struct vfk_io *io, const struct vfk_open_opts *op
 /**
  * vfk_device_close - close a device, undoing everything that was done through it; NULL is allowed
  *
- * A device without an IOMMU (VFK_IO_NOIOMMU) is stopped before memory is given back: bus mastering of a PCI device is
- * turned off, any other is reset.
+ * Hardware that memory is mapped for is stopped before it is given back: bus mastering of a PCI device (VFK_IO_HARDWARE) is
+ * turned off; any other is reset if no IOMMU keeps it from the memory (VFK_IO_NOIOMMU).
  */
 VFK_API void vfk_device_close(struct vfk_device *dev);
 

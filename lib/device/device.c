@@ -162,23 +162,33 @@ int vfk_device_open_io(struct vfk_io *own, const struct vfk_open_opts *opts,
 	return ret;
 }
 
-/*
- * Without an IOMMU only the device itself keeps it from memory that is given back. Where it cannot be told from here, as
- * behind a filter that lets nothing be written, the backend does both when it is closed.
- */
-static bool stop_dma(struct vfk_device *dev)
+static bool stop_master(struct vfk_device *dev)
 {
 	uint64_t command;
 
-	if (!(vfki_device_io_flags(dev) & VFK_IO_NOIOMMU))
-		return true;
-	if (!(vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI))
-		return !vfk_device_reset(dev);
 	return !vfk_region_get(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command) &&
 	       !vfk_region_put(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2,
 			       command & ~(uint64_t)PCI_COMMAND_MASTER) &&
 	       !vfk_region_get(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command) &&
 	       !(command & PCI_COMMAND_MASTER);
+}
+
+/*
+ * Whether mappings can be taken back from here. Without an IOMMU only the device itself keeps it from memory that is given
+ * back; where it cannot be told from here, as behind a filter that lets nothing be written, the backend does both when it
+ * is closed. With one what still comes would be faults in the host's log, and to whoever reports errors of the bus.
+ */
+static bool stop_dma(struct vfk_device *dev)
+{
+	uint32_t flags = vfki_device_io_flags(dev);
+	bool pci = vfk_device_flags(dev) & VFIO_DEVICE_FLAGS_PCI;
+
+	if (!(flags & VFK_IO_NOIOMMU)) {
+		if (flags & VFK_IO_HARDWARE && pci)
+			(void)stop_master(dev);
+		return true;
+	}
+	return pci ? stop_master(dev) : !vfk_device_reset(dev);
 }
 
 void vfk_device_close(struct vfk_device *dev)

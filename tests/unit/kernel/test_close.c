@@ -274,12 +274,36 @@ static void test_another_bus_is_reset(void **state)
 	assert_true(k.resets > 0);
 }
 
-/* The IOMMU does it. */
-static void test_left_alone_behind_an_iommu(void **state)
+/* The IOMMU would keep it from the memory, and report each try. */
+static void test_stopped_behind_an_iommu(void **state)
 {
 	(void)state;
 	close_in_use(NULL, true);
-	assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_true(k.stopped_first);
+	assert_int_equal(command(), PCI_COMMAND_MEMORY);
+	assert_int_equal(k.resets, 0);
+}
+
+/* One that cannot be stopped from here: its memory is taken back all the same. */
+static void test_not_stopped_behind_an_iommu(void **state)
+{
+	const char *filter = "fault,op=region_write";
+	const struct vfk_open_opts opts = { .size = sizeof(opts),
+					    .filters = &filter,
+					    .num_filters = 1 };
+
+	(void)state;
+	close_in_use(&opts, true);
+	assert_false(k.stopped_first);
+	assert_int_equal(k.resets, 0);
+}
+
+static void test_another_bus_is_not_reset_behind_an_iommu(void **state)
+{
+	(void)state;
+	k.flags = VFIO_DEVICE_FLAGS_PLATFORM | VFIO_DEVICE_FLAGS_RESET;
+	close_in_use(NULL, true);
+	assert_int_equal(k.resets, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -292,7 +316,9 @@ int main(void)
 		TEST(test_stopped_before_its_memory_goes),
 		TEST(test_stopped_behind_a_filter),
 		TEST(test_another_bus_is_reset),
-		TEST(test_left_alone_behind_an_iommu),
+		TEST(test_stopped_behind_an_iommu),
+		TEST(test_not_stopped_behind_an_iommu),
+		TEST(test_another_bus_is_not_reset_behind_an_iommu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
