@@ -19,6 +19,10 @@
  * been lost then, so each armed vector of MSI or MSI-X is signalled once. From 2 to 4 typed register access (pci_bar.h)
  * does not use mappings; a mapping of the program's own must not be touched: on kernel devices that is SIGBUS.
  *
+ * A device that does not answer any more, so that its config space reads as ones, or not at all, is reset as well: nothing
+ * of step 1 can be had then, and of step 4 only interrupts. Where single registers cannot be read (-EIO) the others are
+ * restored, but for the command register: nothing is decoded at addresses that nobody expects.
+ *
  * Interrupts are those of pci_irq.h. What was armed past it, by vfk_irq_set_eventfds(), stays armed as far as the device
  * itself keeps it (the reset op of io.h).
  *
@@ -96,8 +100,8 @@ VFK_API int vfk_pci_reset_methods(struct vfk_pci *pci, uint32_t *methods);
  * vfk_pci_reset - reset the device
  *
  * Returns 0: it was reset, and is set up as before. -EINVAL @method; -ENOTSUP the device has none such; -EIO stuck in a
- * power state; -ENODEV it was reset, and config space still read as ones after 1 s; what the reset itself says. The text
- * also tells what could not be restored.
+ * power state; -ENODEV it was reset, and config space still read as ones after 1 s; -ENODATA it was reset, but registers
+ * could not be read before; what the reset itself says. The text also tells what could not be restored.
  */
 VFK_API int vfk_pci_reset(struct vfk_pci *pci, enum vfk_pci_reset_method method);
 

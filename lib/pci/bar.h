@@ -71,12 +71,12 @@ void vfki_pci_bars_hold(struct vfk_pci *pci);
 void vfki_pci_bars_release(struct vfk_pci *pci);
 
 /*
- * command.c, with pci->lock held: a write of config space that includes the command register; whether the register says by
- * now that memory is decoded again, after something else may have changed it.
+ * command.c, with pci->lock held: a write of config space that includes the command register; looks at the register after
+ * something else may have turned decoding on, or, @off, off.
  */
 int vfki_pci_decode_config_write(struct vfk_pci *pci, uint32_t off, unsigned int width,
 				 uint32_t value);
-void vfki_pci_decode_note(struct vfk_pci *pci);
+void vfki_pci_decode_note(struct vfk_pci *pci, bool off);
 
 /* bar_access.c: waits until no access is under way that began before. False: one has not ended in time. */
 bool vfki_pci_bars_wait(struct vfk_pci *pci);

@@ -45,10 +45,10 @@ int vfki_pci_decode_config_write(struct vfk_pci *pci, uint32_t off, unsigned int
 	return ret;
 }
 
-void vfki_pci_decode_note(struct vfk_pci *pci)
+void vfki_pci_decode_note(struct vfk_pci *pci, bool off)
 {
-	if (pci->bars.undecoded && decodes(pci))
-		set_undecoded(pci, false);
+	if (pci->bars.undecoded || off)
+		set_undecoded(pci, !decodes(pci));
 }
 
 /* ---- bits ---- */

@@ -32,22 +32,25 @@ static void pause_ns(uint64_t ns)
 
 /* ---- config space that is not there ---- */
 
+/* vfio-pci makes some bits of them up, whatever the device says. */
+#define MADE_UP (PCI_COMMAND_INTX_DISABLE | (uint32_t)PCI_STATUS_CAP_LIST << 16)
+
 /*
- * 1: it answers; 0: not yet. Ones, or the vendor 0001 of a device that asks for patience (PCIe 6.0 section 2.3.2); the
- * command register beside it, since vfio-pci makes the ids up.
+ * Ones, or the vendor 0001 of a device that asks for patience (PCIe 6.0 section 2.3.2). Beside it command and status, which
+ * have bits that are 0 in every device: vfio-pci makes the ids up.
  */
-static int answers(struct vfk_pci *pci)
+int vfki_pci_power_answers(struct vfk_pci *pci)
 {
 	uint32_t id = 0, command = 0;
 	int ret = vfk_pci_config_read(pci, PCI_VENDOR_ID, 4, &id);
 
 	if (!ret)
-		ret = vfk_pci_config_read(pci, PCI_COMMAND, 2, &command);
+		ret = vfk_pci_config_read(pci, PCI_COMMAND, 4, &command);
 	if (ret == -EIO)
 		return 0;
 	if (ret < 0)
 		return ret;
-	return id != UINT32_MAX && (id & 0xffff) != 1 && command != 0xffff;
+	return id != UINT32_MAX && (id & 0xffff) != 1 && (command | MADE_UP) != UINT32_MAX;
 }
 
 int vfki_pci_power_await(struct vfk_pci *pci)
@@ -55,7 +58,7 @@ int vfki_pci_power_await(struct vfk_pci *pci)
 	uint64_t end = vfki_deadline_ns(AWAIT_MS), step = AWAIT_FIRST_NS;
 	int ret;
 
-	while (!(ret = answers(pci)) && vfki_now_ns() < end) {
+	while (!(ret = vfki_pci_power_answers(pci)) && vfki_now_ns() < end) {
 		pause_ns(step);
 		if (step < AWAIT_LONGEST_NS)
 			step *= 2;
@@ -88,7 +91,7 @@ int vfki_pci_power_resets(struct vfk_pci *pci)
 	uint32_t at, control = 0;
 	int ret = read_control(pci, &at, &control);
 
-	if (ret == -ENOTSUP)
+	if (ret == -ENOTSUP || ret == -EIO)
 		return 0;
 	return ret < 0 ? ret : !(control & PCI_PM_CTRL_NO_SOFT_RESET);
 }
@@ -299,7 +302,8 @@ static bool is_elsewhere(struct vfk_pci *pci)
 {
 	enum vfk_pci_power_state state;
 
-	return !vfk_pci_get_power_state(pci, &state) && state != VFK_PCI_D0 && answers(pci) == 1;
+	return !vfk_pci_get_power_state(pci, &state) && state != VFK_PCI_D0 &&
+	       vfki_pci_power_answers(pci) == 1;
 }
 
 void vfki_pci_power_fini(struct vfk_pci *pci)

@@ -38,8 +38,11 @@ int vfki_pci_power_config_write(struct vfk_pci *pci, uint32_t off, unsigned int 
 /* Looks whether the device is asleep now: a reset brings it to D0. */
 void vfki_pci_power_note(struct vfk_pci *pci);
 
-/* Whether the way from D3hot to D0 resets the device: 1, 0 (also without power management), -errno. */
+/* Whether the way from D3hot to D0 resets the device: 1, 0 (also where nobody knows), -errno. */
 int vfki_pci_power_resets(struct vfk_pci *pci);
+
+/* Whether config space answers: 1; 0: it reads as ones, or cannot be read; -errno. */
+int vfki_pci_power_answers(struct vfk_pci *pci);
 
 /* Waits until config space answers, at most 1 s. Returns 0; -ENODEV it did not. */
 int vfki_pci_power_await(struct vfk_pci *pci);

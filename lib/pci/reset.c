@@ -17,19 +17,44 @@
 
 /* ---- before and after ---- */
 
-/* A device that is stuck in another state is no failure: that is what resets are for. */
-static int quieten(struct vfk_pci *pci)
+/* One that is stuck in another state, or answers no more, is no failure: that is what resets are for. */
+static bool may_help(int ret)
+{
+	return ret == -EIO || ret == -ENODEV;
+}
+
+static int quieten(struct vfk_pci *pci, bool dead)
 {
 	int ret = vfki_pci_irqs_quiesce(pci);
 
-	if (!ret)
-		ret = vfki_pci_power_write(pci, VFK_PCI_D0);
-	if (ret < 0 && ret != -EIO)
+	if (ret < 0 || dead)
 		return ret;
-	return vfki_pci_config_modify_locked(pci, PCI_COMMAND, 2,
-					     PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
-						     PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE,
-					     0, NULL);
+	ret = vfki_pci_power_write(pci, VFK_PCI_D0);
+	if (ret < 0 && !may_help(ret))
+		return ret;
+	ret = vfki_pci_config_modify_locked(pci, PCI_COMMAND, 2,
+					    PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+						    PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE,
+					    0, NULL);
+	return may_help(ret) ? 0 : ret;
+}
+
+/* What it answers when it does not would be written into it afterwards. */
+static int save(struct vfk_pci *pci, struct vfki_pci_saved *saved)
+{
+	int ret = vfki_pci_power_answers(pci);
+
+	if (ret > 0)
+		ret = vfki_pci_saved_take(pci, saved);
+	else if (!ret)
+		*saved = (struct vfki_pci_saved){ .dead = true };
+	if (ret < 0 || saved->dead)
+		return ret;
+	/* it may have gone meanwhile */
+	ret = vfki_pci_power_answers(pci);
+	if (!ret)
+		*saved = (struct vfki_pci_saved){ .dead = true };
+	return ret < 0 ? ret : 0;
 }
 
 int vfki_pci_stop(struct vfk_pci *pci, struct vfki_pci_saved *saved)
@@ -37,12 +62,12 @@ int vfki_pci_stop(struct vfk_pci *pci, struct vfki_pci_saved *saved)
 	int ret;
 
 	vfki_pci_bars_hold(pci);
-	ret = vfki_pci_saved_take(pci, saved);
+	ret = save(pci, saved);
 	if (ret < 0) {
 		vfki_pci_bars_release(pci);
 		return ret;
 	}
-	ret = quieten(pci);
+	ret = quieten(pci, saved->dead);
 	if (ret < 0)
 		(void)vfki_pci_resume(pci, saved, ret);
 	return ret;
@@ -77,7 +102,7 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 	irqs = vfki_pci_irqs_restore(pci);
 	add_failure(pci, text, sizeof(text), irqs);
 	vfki_pci_power_note(pci);
-	vfki_pci_decode_note(pci);
+	vfki_pci_decode_note(pci, saved->dead || saved->lost);
 	vfki_pci_bars_release(pci);
 	/* of a device that was not reset its driver waits for what came meanwhile */
 	if (why < 0 && quiet && !irqs)
@@ -90,7 +115,7 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 /* ---- methods ---- */
 
 /* PCIe 6.0 section 7.5.3.3, or Advanced Features (PCI-SIG ECN of 2006): 1, 0, -errno. */
-static int has_flr(struct vfk_pci *pci)
+static int read_flr(struct vfk_pci *pci)
 {
 	uint32_t at, bits = 0;
 	int ret = 0;
@@ -104,6 +129,14 @@ static int has_flr(struct vfk_pci *pci)
 		return 0;
 	ret = vfk_pci_config_read(pci, at + PCI_AF_CAP, 1, &bits);
 	return ret < 0 ? ret : (bits & PCI_AF_CAP_TP && bits & PCI_AF_CAP_FLR);
+}
+
+/* It only makes the order better. */
+static int has_flr(struct vfk_pci *pci)
+{
+	int ret = read_flr(pci);
+
+	return ret == -EIO ? 0 : ret;
 }
 
 static int find_methods(struct vfk_pci *pci, uint32_t *methods)

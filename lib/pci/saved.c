@@ -73,6 +73,14 @@ static const struct known known[] = {
 _Static_assert(KNOWN + REBAR_MAX + HEADER_MAX + TPH_ENTRIES_MAX + 1 + 1 <= VFKI_PCI_SAVED_MAX,
 	       "room for all");
 
+static int unless_lost(struct vfki_pci_saved *s, int ret)
+{
+	if (ret != -EIO)
+		return ret;
+	s->lost++;
+	return 0;
+}
+
 static int take(struct vfk_pci *pci, struct vfki_pci_saved *s, uint32_t off, uint8_t width,
 		uint32_t mask, uint32_t clears)
 {
@@ -85,19 +93,19 @@ static int take(struct vfk_pci *pci, struct vfki_pci_saved *s, uint32_t off, uin
 	ret = vfk_pci_config_read(pci, off, width, &r->value);
 	if (!ret)
 		s->count++;
-	return ret;
+	return unless_lost(s, ret);
 }
 
 /* Sizes come before addresses. */
 static int take_resizable_bars(struct vfk_pci *pci, struct vfki_pci_saved *s)
 {
-	uint32_t at, ctrl;
+	uint32_t at, ctrl = 0;
 	int ret = 0;
 
 	if (vfk_pci_ext_cap_find(pci, PCI_EXT_CAP_ID_REBAR, &at) < 0 ||
 	    !vfki_range_ok(at, PCI_REBAR_CTRL + 4, pci->config.size))
 		return 0;
-	ret = vfk_pci_config_read(pci, at + PCI_REBAR_CTRL, 4, &ctrl);
+	ret = unless_lost(s, vfk_pci_config_read(pci, at + PCI_REBAR_CTRL, 4, &ctrl));
 	ctrl = (ctrl & PCI_REBAR_CTRL_NBAR_MASK) >> PCI_REBAR_CTRL_NBAR_SHIFT;
 	for (uint32_t i = 0; !ret && i < ctrl && i < REBAR_MAX; i++) {
 		uint32_t off = at + PCI_REBAR_CTRL + 8 * i;
@@ -121,15 +129,15 @@ static uint32_t tph_entries(uint32_t cap)
 /* Nobody reads the table of a device that makes no use of it. What uses it comes behind it. */
 static int take_tph(struct vfk_pci *pci, struct vfki_pci_saved *s)
 {
-	uint32_t at, cap, ctrl, n;
+	uint32_t at, cap = 0, ctrl = 0, n;
 	int ret;
 
 	if (vfk_pci_ext_cap_find(pci, PCI_EXT_CAP_ID_TPH, &at) < 0 ||
 	    !vfki_range_ok(at, TPH_TABLE, pci->config.size))
 		return 0;
-	ret = vfk_pci_config_read(pci, at + PCI_TPH_CAP, 4, &cap);
+	ret = unless_lost(s, vfk_pci_config_read(pci, at + PCI_TPH_CAP, 4, &cap));
 	if (!ret)
-		ret = vfk_pci_config_read(pci, at + TPH_CTRL, 4, &ctrl);
+		ret = unless_lost(s, vfk_pci_config_read(pci, at + TPH_CTRL, 4, &ctrl));
 	if (ret < 0)
 		return ret;
 	n = ctrl & TPH_CTRL_ENABLE ? tph_entries(cap) : 0;
@@ -185,6 +193,7 @@ static int take_capabilities(struct vfk_pci *pci, struct vfki_pci_saved *s)
 				  vfk_pci_cap_find(pci, (uint8_t)k->id, &at))
 			continue;
 		ret = has_register(pci, k, at);
+		ret = ret < 0 ? unless_lost(s, ret) : ret;
 		if (ret > 0)
 			ret = take(pci, s, at + k->off, k->width, k->mask, k->clears);
 	}
@@ -195,7 +204,7 @@ int vfki_pci_saved_take(struct vfk_pci *pci, struct vfki_pci_saved *saved)
 {
 	int ret;
 
-	saved->count = 0;
+	*saved = (struct vfki_pci_saved){ .count = 0 };
 	ret = take_resizable_bars(pci, saved);
 	if (!ret)
 		ret = take_header(pci, saved);
@@ -218,12 +227,28 @@ static int put_back(struct vfk_pci *pci, const struct vfki_pci_saved_register *r
 	return ret < 0 ? vfki_err_prefix(ret, "register 0x%03x is not restored", r->off) : 0;
 }
 
+/* What was not saved is not restored. */
+static int check_lost(const struct vfki_pci_saved *saved)
+{
+	if (saved->dead)
+		return vfki_err(-ENODATA,
+				"nothing is restored, since config space did not answer before: "
+				"registers are as the reset has left them");
+	if (saved->lost)
+		return vfki_err(-ENODATA,
+				"%" PRIu32
+				" registers are not restored, which could not be read before",
+				saved->lost);
+	return 0;
+}
+
 /* A later success clears the text of a failure. */
 int vfki_pci_saved_put_back(struct vfk_pci *pci, const struct vfki_pci_saved *saved)
 {
 	char text[VFKI_ERROR_SIZE];
-	int first = 0;
+	int first = check_lost(saved);
 
+	snprintf(text, sizeof(text), "%s", vfk_error());
 	for (uint32_t i = 0; i < saved->count; i++) {
 		/* BARs may be where nobody expects them: nothing is decoded then */
 		bool unsafe = first && saved->regs[i].off == PCI_COMMAND;

@@ -23,6 +23,7 @@
 #ifndef VFKI_PCI_SAVED_H
 #define VFKI_PCI_SAVED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vfk_pci;
@@ -38,11 +39,13 @@ struct vfki_pci_saved_register {
 };
 
 struct vfki_pci_saved {
+	bool dead;     /* config space did not answer: there is nothing */
+	uint32_t lost; /* registers that could not be read */
 	uint32_t count;
 	struct vfki_pci_saved_register regs[VFKI_PCI_SAVED_MAX]; /* in the order of putting back */
 };
 
-/* Reads them all. Returns 0 or an access's error. */
+/* Reads them all; one that is -EIO is lost, and no failure: a reset may be what helps. Returns 0 or an access's error. */
 int vfki_pci_saved_take(struct vfk_pci *pci, struct vfki_pci_saved *saved);
 
 /*
