@@ -16,7 +16,9 @@
  *	   now, the command register last. Interrupts are armed and masked as before.
  *
  * Step 4 is done, as far as can be, after a failure of any other, too; messages of a device that was not reset may have
- * been lost then, so each armed vector of MSI or MSI-X is signalled once. From 2 to 4 typed register access (pci_bar.h)
+ * been lost then, so each armed vector of MSI or MSI-X is signalled once. It ends with the first access that is not answered
+ * in time, or not at all (-ETIMEDOUT, -ENOTCONN, -ECONNRESET, -EPROTO, -ENODEV): a server that hangs is not waited for
+ * again and again, and interrupts stay off, as vfk_pci_irq_get_state() says. From 2 to 4 typed register access (pci_bar.h)
  * does not use mappings; a mapping of the program's own must not be touched: on kernel devices that is SIGBUS.
  *
  * A device that does not answer any more, so that its config space reads as ones, or not at all, is reset as well: nothing

@@ -46,6 +46,12 @@ static inline bool vfki_pci_is_gone(int ret)
 	       ret == -ENODEV;
 }
 
+/* Failures after which the next access may wait as long as this one did, or fails certainly. */
+static inline bool vfki_pci_is_cut_off(int ret)
+{
+	return ret == -ENOTCONN || ret == -ECONNRESET || ret == -ETIMEDOUT || ret == -EPROTO;
+}
+
 static inline void vfki_pci_lock(struct vfk_pci *pci)
 {
 	pthread_mutex_lock(&pci->lock);

@@ -86,6 +86,14 @@ static void add_failure(struct vfk_pci *pci, char *text, size_t size, int ret)
 		snprintf(text, size, "%s: after the reset: %s", vfki_pci_name(pci), vfk_error());
 }
 
+/* One whose server did not answer for its registers is not waited for again. */
+static int resume_irqs(struct vfk_pci *pci, int registers)
+{
+	if (!vfki_pci_is_cut_off(registers))
+		return vfki_pci_irqs_restore(pci);
+	return pci->irqs.quiesced ? vfki_err(registers, "interrupts stay off") : 0;
+}
+
 /* Registers first: messages are sent by a device that is a bus master. */
 int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int why)
 {
@@ -99,10 +107,12 @@ int vfki_pci_resume(struct vfk_pci *pci, const struct vfki_pci_saved *saved, int
 	if (!registers)
 		registers = vfki_pci_saved_put_back(pci, saved);
 	add_failure(pci, text, sizeof(text), registers);
-	irqs = vfki_pci_irqs_restore(pci);
+	irqs = resume_irqs(pci, registers);
 	add_failure(pci, text, sizeof(text), irqs);
-	vfki_pci_power_note(pci);
-	vfki_pci_decode_note(pci, saved->dead || saved->lost);
+	if (!vfki_pci_is_cut_off(registers) && !vfki_pci_is_cut_off(irqs)) {
+		vfki_pci_power_note(pci);
+		vfki_pci_decode_note(pci, saved->dead || saved->lost);
+	}
 	vfki_pci_bars_release(pci);
 	/* of a device that was not reset its driver waits for what came meanwhile */
 	if (why < 0 && quiet && !irqs)
@@ -171,7 +181,7 @@ static int wake(struct vfk_pci *pci)
 {
 	int ret = vfki_pci_power_write(pci, VFK_PCI_D0);
 
-	for (int i = 1; ret < 0 && i < WAKE_TRIES; i++)
+	for (int i = 1; ret < 0 && !vfki_pci_is_cut_off(ret) && i < WAKE_TRIES; i++)
 		ret = vfki_pci_power_write(pci, VFK_PCI_D0);
 	return ret < 0 ? vfki_err_prefix(ret, "it may be left in D3hot") : 0;
 }
@@ -259,7 +269,7 @@ static int reset(struct vfk_pci *pci, enum vfk_pci_reset_method method)
 	if (ret < 0)
 		return ret;
 	ret = run(pci, list[0]);
-	for (size_t i = 1; ret < 0 && i < n; i++)
+	for (size_t i = 1; ret < 0 && !vfki_pci_is_cut_off(ret) && i < n; i++)
 		ret = run(pci, list[i]);
 	restored = vfki_pci_resume(pci, &saved, ret);
 	return ret ? ret : restored;

@@ -258,6 +258,8 @@ int vfki_pci_saved_put_back(struct vfk_pci *pci, const struct vfki_pci_saved *sa
 			first = ret;
 			snprintf(text, sizeof(text), "%s", vfk_error());
 		}
+		if (vfki_pci_is_cut_off(ret) || ret == -ENODEV)
+			return ret;
 	}
 	return first ? vfki_err(first, "%s", text) : 0;
 }

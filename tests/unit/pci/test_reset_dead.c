@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_reset_dead.c - reset of a device that does not answer: one that is dead, that cannot be read, whose server hangs. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,11 +29,29 @@ static uint64_t unreadable;	/* the register, before the reset; all of them: ALL 
 static unsigned int dies_after; /* so many reads; 0: it does not */
 static ssize_t (*plain_read)(struct vfk_io *, uint32_t, uint64_t, void *, size_t);
 
+static ssize_t (*plain_write)(struct vfk_io *, uint32_t, uint64_t, const void *, size_t,
+			      unsigned int);
+static int (*plain_set_irqs)(struct vfk_io *, const struct vfio_irq_set *);
+static bool hanging, hangs, hangs_at_d3; /* now; as the answer to a reset; from the way to D3 on */
+static unsigned int answers_for;	 /* accesses until it hangs, after a reset */
+static unsigned int timeouts;
+
 #define NONE (UINT64_MAX - 1)
 #define ALL  UINT64_MAX
 
+/* Whether this access is not answered any more. */
+static bool times_out(void)
+{
+	if (!hanging || (answers_for && answers_for--))
+		return false;
+	timeouts++;
+	return true;
+}
+
 static ssize_t op_read(struct vfk_io *io, uint32_t region, uint64_t off, void *buf, size_t len)
 {
+	if (times_out())
+		return -ETIMEDOUT;
 	if (!resets && (off == unreadable || unreadable == ALL))
 		return -EIO;
 	if (dies_after && !--dies_after)
@@ -46,7 +65,22 @@ static int revive(struct vfk_io *io)
 	resets++;
 	held_in_reset = pci->bars.held;
 	memcpy(p.config, reset_values, sizeof(p.config));
-	return 0;
+	hanging = answers_for != UINT_MAX;
+	timeouts += hangs;
+	return hangs ? -ETIMEDOUT : 0;
+}
+
+static ssize_t op_write(struct vfk_io *io, uint32_t region, uint64_t off, const void *buf,
+			size_t len, unsigned int flags)
+{
+	if (hangs_at_d3 && off == PM + PCI_PM_CTRL)
+		hanging = true;
+	return times_out() ? -ETIMEDOUT : plain_write(io, region, off, buf, len, flags);
+}
+
+static int op_set_irqs(struct vfk_io *io, const struct vfio_irq_set *set)
+{
+	return times_out() ? -ETIMEDOUT : plain_set_irqs(io, set);
 }
 
 static void writable(uint32_t off, uint16_t mask)
@@ -58,11 +92,17 @@ static void writable(uint32_t off, uint16_t mask)
 static int setup(void **state)
 {
 	(void)state;
-	resets = dies_after = 0;
+	resets = dies_after = timeouts = 0;
+	hanging = hangs = hangs_at_d3 = false;
+	answers_for = UINT_MAX;
 	unreadable = NONE;
 	pp_init(&p);
 	plain_read = p.ops.region_read;
 	p.ops.region_read = op_read;
+	plain_write = p.ops.region_write;
+	p.ops.region_write = op_write;
+	plain_set_irqs = p.ops.set_irqs;
+	p.ops.set_irqs = op_set_irqs;
 	pp_cap(&p, PM, PCI_CAP_ID_PM);
 	pp_cap(&p, EXP, PCI_CAP_ID_EXP);
 	pp_ext_cap(&p, AER, PCI_EXT_CAP_ID_ERR);
@@ -89,6 +129,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	hanging = false;
 	pp_close(pci);
 	pp_fini(&p);
 	return 0;
@@ -250,6 +291,60 @@ static void test_power_is_unreadable(void **state)
 	assert_int_equal(pp_get32(&p, PCI_BASE_ADDRESS_0), BAR);
 }
 
+/* ---- a server that hangs ---- */
+
+/* After the reset, and @after accesses that it answers. */
+static void reset_hangs(unsigned int after, enum vfk_pci_reset_method method)
+{
+	answers_for = after;
+	pp_set16(&p, PM + PCI_PM_CTRL, 0);
+	assert_int_equal(vfk_pci_reset(pci, method), -ETIMEDOUT);
+	says("after");
+	says("interrupts stay off");
+	assert_true(pci->irqs.quiesced);
+	assert_int_equal(pci->bars.held, 1);
+	answers_for = UINT_MAX;
+	hanging = false;
+}
+
+static void test_hangs(void **state)
+{
+	(void)state;
+	/* in vain for an answer, and in the midst of the registers */
+	for (unsigned int i = 0; i < 10; i++) {
+		timeouts = resets = 0;
+		reset_hangs(i, VFK_PCI_RESET_FUNCTION);
+		assert_int_equal(resets, 1);
+		assert_int_equal(timeouts, 1);
+		/* it is back */
+		pp_set16(&p, PCI_COMMAND, PCI_COMMAND_MEMORY);
+		assert_int_equal(vfk_pci_reset(pci, VFK_PCI_RESET_FUNCTION), 0);
+		assert_false(pci->irqs.quiesced);
+		assert_int_equal(pp_num_armed(&p, VFIO_PCI_MSIX_IRQ_INDEX), 2);
+		assert_int_equal(vfk_pci_set_decode(pci, true, false), 0);
+		assert_int_equal(pci->bars.held, 0);
+	}
+}
+
+/* No other method is tried, and it is asked once more what has become of it. */
+static void test_hangs_in_the_reset(void **state)
+{
+	(void)state;
+	hangs = true;
+	reset_hangs(0, VFK_PCI_RESET_AUTO);
+	assert_int_equal(resets, 1);
+	assert_int_equal(timeouts, 2);
+}
+
+static void test_hangs_on_the_way_to_d3(void **state)
+{
+	(void)state;
+	hangs_at_d3 = true;
+	reset_hangs(0, VFK_PCI_RESET_PM);
+	assert_int_equal(resets, 0);
+	assert_in_range(timeouts, 2, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -264,6 +359,9 @@ int main(void)
 		TEST(test_one_is_unreadable),
 		TEST(test_capabilities_are_unreadable),
 		TEST(test_power_is_unreadable),
+		TEST(test_hangs),
+		TEST(test_hangs_in_the_reset),
+		TEST(test_hangs_on_the_way_to_d3),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
