@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * engine.c - the devices that the suite can drive; nvme has a file of its own.
+ * engine.c - the devices that the suite can drive; nvme and the network cards have files of their own.
  *
  * edu: QEMU documentation, "EDU device": registers at 0x04 (liveness, reads back inverted), 0x60 (raise), 0x64
  * (acknowledge), 0x80 to 0x98 (DMA source, destination, count, command), its buffer at 0x40000.
@@ -8,6 +8,7 @@
  * testdev: models/testdev_regs.c.
  */
 #include "engine.h"
+#include "engine_e1000.h"
 #include "engine_nvme.h"
 
 #include <errno.h>
@@ -137,7 +138,8 @@ static const struct engine testdev = {
 	.done = testdev_done,
 };
 
-static const struct engine *const engines[] = { &edu, &testdev, &vfk_engine_nvme };
+static const struct engine *const engines[] = { &edu, &testdev, &vfk_engine_nvme, &vfk_engine_82574,
+						&vfk_engine_82576 };
 
 const struct engine *engine_known(struct t *t)
 {

@@ -15,6 +15,7 @@ struct engine {
 	uint32_t bar;	  /* region of its registers */
 	uint64_t scratch; /* a register that can be written and read without effect */
 	uint32_t (*scratch_reads)(uint32_t written);
+	bool forgets_nothing; /* by a reset, as QEMU has the device: its driver's is by the power state */
 	unsigned int dma_bits;
 	size_t max_copy;
 
