@@ -9,6 +9,7 @@ and the command's output, TAP, to another, so that no kernel message lands in th
 import ctypes
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -198,7 +199,7 @@ class Machine:
             elif re.match(r"exit \d+$", line):
                 status = int(line[5:])
             elif line.startswith("@monitor "):
-                self._obey(line.split()[1:], tap)
+                self._obey(shlex.split(line)[1:], tap)
             elif line:
                 tap.note(line.removeprefix("# "))
         came = tap.count - before
