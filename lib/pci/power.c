@@ -306,10 +306,15 @@ static bool is_elsewhere(struct vfk_pci *pci)
 	       vfki_pci_power_answers(pci) == 1;
 }
 
+/* Who closes after a failure has its text still to show. */
 void vfki_pci_power_fini(struct vfk_pci *pci)
 {
+	char text[VFKI_ERROR_SIZE];
+
+	snprintf(text, sizeof(text), "%s", vfk_error());
 	if (is_elsewhere(pci))
 		(void)vfk_pci_set_power_state(pci, VFK_PCI_D0);
 	if (pci->power.low_power)
 		(void)vfk_pci_low_power_exit(pci);
+	vfki_err(0, "%s", text);
 }

@@ -371,6 +371,19 @@ static void test_low_power_fails(void **state)
 	assert_int_equal(sets(VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), 0);
 }
 
+static void test_close_keeps_the_text(void **state)
+{
+	uint32_t off;
+
+	(void)state;
+	p.config[PCI_STATUS] = 0;
+	open_pci();
+	assert_int_equal(vfk_pci_cap_find(pci, PCI_CAP_ID_EXP, &off), -ENOENT);
+	pp_close(pci);
+	pci = NULL;
+	assert_non_null(strstr(vfk_error(), "no standard capability 0x10"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -391,6 +404,7 @@ int main(void)
 		TEST(test_config_writes_that_do_nothing),
 		TEST(test_close_wakes_what_others_sent_to_sleep),
 		TEST(test_close_of_what_is_gone),
+		TEST(test_close_keeps_the_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
