@@ -183,6 +183,36 @@ free_conn:
 	return vfki_err_sys(r, "connection");
 }
 
+/* What has come of the old peer's stream. Those that waited for a reply have left, so no slot is anybody's. */
+static void forget_peer(struct vfki_conn *conn)
+{
+	vfki_queue_drop_all(conn);
+	vfki_queue_drop(conn, conn->in.node);
+	conn->in = (struct vfki_incoming){ .known = false };
+	conn->received = 0;
+	conn->arrived_end = 0;
+	conn->stage_begin = 0;
+	conn->stage_end = 0;
+	conn->posted = 0;
+	for (size_t i = 0; i < VFKI_CONN_MAX_REQUESTS; i++)
+		conn->slots[i].state = VFKI_SLOT_FREE;
+}
+
+int vfki_conn_reopen(struct vfki_conn *conn, struct vfki_transport *transport)
+{
+	int r;
+
+	pthread_mutex_lock(&conn->lock);
+	r = conn->transport.ops->replace(&conn->transport, transport);
+	if (!r) {
+		forget_peer(conn);
+		conn->reason[0] = '\0';
+		conn->error = 0;
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return r ? vfki_err_sys(r, "connection") : 0;
+}
+
 void vfki_conn_destroy(struct vfki_conn *conn)
 {
 	if (!conn)

@@ -69,6 +69,13 @@ struct vfki_conn_opts {
 int vfki_conn_create(const struct vfki_transport *transport, const struct vfki_conn_opts *opts,
 		     struct vfki_conn **conn);
 
+/*
+ * Client: begins anew with another peer on @transport, which is taken on success, untouched on failure. To be called alone,
+ * after the end. Nothing of the old peer's is left: no request, no command, no late reply, no descriptor; vfki_conn_fd()
+ * keeps its number. Returns 0; -errno with a text: it has ended as before.
+ */
+int vfki_conn_reopen(struct vfki_conn *conn, struct vfki_transport *transport);
+
 /* Ends it if it has not ended, closes, frees; NULL is allowed. */
 void vfki_conn_destroy(struct vfki_conn *conn);
 

@@ -11,6 +11,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -149,12 +151,26 @@ static void unix_close(struct vfki_transport *t)
 	t->fd = -1;
 }
 
+static int unix_replace(struct vfki_transport *t, struct vfki_transport *from)
+{
+	int r;
+
+	do
+		r = dup3(from->fd, t->fd, O_CLOEXEC);
+	while (r < 0 && (errno == EINTR || errno == EBUSY));
+	if (r < 0)
+		return -errno;
+	unix_close(from);
+	return 0;
+}
+
 static const struct vfki_transport_ops unix_ops = {
 	.name = "unix",
 	.send = unix_send,
 	.recv = unix_recv,
 	.wait = unix_wait,
 	.end = unix_end,
+	.replace = unix_replace,
 	.close = unix_close,
 };
 

@@ -53,6 +53,12 @@ struct vfki_transport_ops {
 	/* No byte goes either way any more; the peer sees the end. The descriptor stays valid. */
 	void (*end)(struct vfki_transport *t);
 
+	/*
+	 * Takes @from's stream in place of its own, which has ended, under the descriptor's old number; @from is closed.
+	 * Alone. Returns 0; -errno: nothing changed.
+	 */
+	int (*replace)(struct vfki_transport *t, struct vfki_transport *from);
+
 	void (*close)(struct vfki_transport *t);
 };
 
