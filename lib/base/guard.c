@@ -261,3 +261,25 @@ void vfki_guarded_unmap(struct vfk_guard *guard, struct vfki_guarded *mem)
 	munmap(mem->base, mem->base_len);
 	*mem = (struct vfki_guarded){ 0 };
 }
+
+int vfki_guarded_move(struct vfk_guard *guard, struct vfki_guarded *from, struct vfki_guarded *to)
+{
+	struct vfki_guard_slot *old = to->slot;
+	int ret;
+
+	/* The kernel takes the old mapping away and puts the new one there under one lock. */
+	if (mremap(from->base, from->base_len, from->base_len, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   to->base) == MAP_FAILED) {
+		ret = -errno;
+		return vfki_err_sys(ret, "map: move of 0x%zx bytes", from->base_len);
+	}
+	to->slot = from->slot;
+	if (to->slot) {
+		pthread_mutex_lock(&guard->lock);
+		slot_set(to->slot, (uintptr_t)to->base, to->base_len);
+		pthread_mutex_unlock(&guard->lock);
+	}
+	vfki_guard_remove(guard, old);
+	*from = (struct vfki_guarded){ 0 };
+	return 0;
+}

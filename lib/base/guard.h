@@ -56,6 +56,12 @@ int vfki_guarded_map(struct vfk_guard *guard, int fd, uint64_t offset, uint64_t 
 /* Undoes it, with the same @guard. */
 void vfki_guarded_unmap(struct vfk_guard *guard, struct vfki_guarded *mem);
 
+/*
+ * Moves @from to the address of @to, another mapping of the same size, which is gone then; an access at any time meets one
+ * of them. @from is none then. Returns 0; -errno of mremap with a text: both are as they were.
+ */
+int vfki_guarded_move(struct vfk_guard *guard, struct vfki_guarded *from, struct vfki_guarded *to);
+
 static inline bool vfki_guarded_hit(const struct vfki_guarded *mem)
 {
 	return vfki_guard_hit(mem->slot);
