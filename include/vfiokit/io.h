@@ -34,7 +34,8 @@
  *	-ECONNREFUSED	nobody listens on the socket
  *	-EPROTONOSUPPORT the peer speaks another major version
  *	-ENOTCONN	the peer is gone
- *	-ECONNRESET	the peer went while this request was under way; whether it was executed is unknown
+ *	-ECONNRESET	the peer went while this request was under way; whether it was executed is unknown. Of a device that
+ *			can come back (VFK_IO_RECONNECT) also later, until it is back: not executed then
  *	-EPROTO		the peer broke the protocol; the connection is closed
  *	-ETIMEDOUT	no answer within the bound
  *	-ENODEV		the device is gone
@@ -85,9 +86,11 @@ struct vfk_io {
  * Hardware, or what the kernel shows as such: it does DMA and keeps state by itself, whoever uses it. What one user left
  * running in it goes on under the next one, unless it is made quiet and reset between them.
  */
-#define VFK_IO_HARDWARE (1u << 0)
+#define VFK_IO_HARDWARE	 (1u << 0)
 /** No IOMMU stands between the device and memory: whoever programs it reaches all memory of the machine */
-#define VFK_IO_NOIOMMU	(1u << 1)
+#define VFK_IO_NOIOMMU	 (1u << 1)
+/** The connection to the device may be lost, and made again (the ops set_lost and reconnect) */
+#define VFK_IO_RECONNECT (1u << 2)
 
 /** the device's user polls the io's poll_fd and calls dispatch; the io starts no thread for deferred work */
 #define VFK_OPEN_DISPATCH (1u << 0)
@@ -180,6 +183,13 @@ struct vfk_region_io_fd {
 	int fd;		    /* owned by whoever was given it, close-on-exec */
 	int shadow_fd;	    /* SHADOW: likewise; else -1 */
 	uint64_t shadow_offset;
+};
+
+/** the steps of the op reconnect */
+enum vfk_reconnect {
+	VFK_RECONNECT_BEGIN, /* connect and negotiate; from now on the ops serve this thread alone */
+	VFK_RECONNECT_DONE,  /* they serve all threads */
+	VFK_RECONNECT_ABANDON, /* end the connection: the device is lost, as before or anew */
 };
 
 /**
@@ -387,6 +397,29 @@ struct vfk_io_ops {
 	 */
 	int (*region_io_fds)(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
 			     size_t max, size_t *count);
+
+	/**
+	 * set_lost - who is told when the connection is lost
+	 *
+	 * Does: has @lost called, with @ctx, by each op that fails because the connection has ended, before it returns,
+	 * on its thread and with no lock of the io's. @epoch is how many connections have ended, this one included.
+	 * Before: no other op but open and the infos was called. Mandatory with VFK_IO_RECONNECT, as is reconnect.
+	 */
+	int (*set_lost)(struct vfk_io *io, void (*lost)(void *ctx, uint64_t epoch), void *ctx);
+
+	/**
+	 * reconnect - a step in bringing back a device that was lost
+	 *
+	 * Does: BEGIN waits for the server, within a bound that the open was given, and makes the connection anew. All that
+	 * the device had been told is forgotten: interrupts, mappings, writes that were held back. Then the caller says it
+	 * again, through the other ops; DONE lets all threads do so.
+	 * Before: one thread does all steps, one thread at a time. BEGIN: the connection has ended. DONE: BEGIN succeeded.
+	 * After: failure of BEGIN or DONE: lost as before; DONE is followed by ABANDON then.
+	 * Errors: of BEGIN: -EALREADY the connection has not ended; -ETIMEDOUT there was no server in time, the text says what
+	 * the last attempt met; -EACCES, -EPROTO, -EPROTONOSUPPORT and others that no waiting mends: at once. Of DONE:
+	 * -ECONNRESET lost again.
+	 */
+	int (*reconnect)(struct vfk_io *io, enum vfk_reconnect step);
 };
 
 /**

@@ -20,6 +20,7 @@
 #include <vfiokit/pci_rom.h>
 #include <vfiokit/pci_vga.h>
 #include <vfiokit/pci_virtual.h>
+#include <vfiokit/reconnect.h>
 #include <vfiokit/server.h>
 #include <vfiokit/uri.h>
 

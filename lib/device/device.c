@@ -10,6 +10,7 @@
 #include "lib/io/open.h"
 #include <inttypes.h>
 #include <linux/pci_regs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
@@ -94,8 +95,13 @@ static int device_create(struct vfk_io *io, struct vfk_io *own, const struct vfk
 		goto free_tables;
 	vfki_maps_init(&dev->maps);
 	vfki_sink_init(&dev->sink, &dev->io);
+	ret = vfki_loss_init(dev);
+	if (ret < 0)
+		goto fini_maps;
 	*out = dev;
 	return 0;
+fini_maps:
+	vfki_maps_fini(&dev->maps, dev->guard);
 free_tables:
 	free_tables(dev);
 	vfki_checked_fini(&dev->io);
@@ -202,6 +208,7 @@ void vfk_device_close(struct vfk_device *dev)
 	vfki_maps_fini(&dev->maps, dev->guard);
 	if (dev->space)
 		vfki_space_drop(dev->space, &dev->sink, stop_dma(dev));
+	vfki_loss_fini(dev);
 	vfki_regions_free(dev);
 	free_tables(dev);
 	vfki_checked_fini(&dev->io);
@@ -270,9 +277,29 @@ int vfk_device_reset(struct vfk_device *dev)
 	return vfki_checked_reset(&dev->io);
 }
 
+int vfki_device_check_maps(struct vfk_device *dev)
+{
+	int ret = vfki_maps_check(&dev->maps, dev->guard, dev->io.io->name);
+
+	return ret && dev->loss.offered ? vfki_loss_force(dev) : ret;
+}
+
+/* A mapping stays when its server goes; only the socket tells. */
+static int check_server(struct vfk_device *dev)
+{
+	struct pollfd p = { .fd = vfk_device_poll_fd(dev), .events = POLLIN };
+	int ret = vfki_loss_check(dev);
+
+	if (!ret && poll(&p, 1, 0) > 0)
+		ret = vfki_checked_dispatch(&dev->io);
+	return ret < 0 ? ret : 0;
+}
+
 int vfk_device_check(struct vfk_device *dev)
 {
-	return vfki_device_check(dev);
+	int ret = vfki_device_check(dev);
+
+	return ret || !dev->loss.offered ? ret : check_server(dev);
 }
 
 int vfk_device_poll_fd(struct vfk_device *dev)
@@ -298,12 +325,14 @@ int vfk_device_set_dma_mask(struct vfk_device *dev, unsigned int bits)
 
 int vfk_device_attach_dma(struct vfk_device *dev, struct vfk_dma_space *space)
 {
-	bool kept;
+	bool kept = false;
 	int ret;
 
 	if (dev->space)
 		return vfki_err(-EBUSY, "%s: already in a dma space", vfk_device_name(dev));
-	ret = vfki_space_attach(space, &dev->sink, &kept);
+	ret = vfki_loss_check(dev);
+	if (!ret)
+		ret = vfki_space_attach(space, &dev->sink, &kept);
 	if (kept)
 		dev->space = space;
 	return ret;

@@ -11,6 +11,7 @@
 #define VFKI_DEVICE_DEVICE_H
 
 #include "lib/io/checked.h"
+#include "loss.h"
 #include "map.h"
 #include "space.h"
 #include <linux/vfio.h>
@@ -38,6 +39,7 @@ struct vfk_device {
 	struct vfki_sink sink; /* what the device is for a dma space */
 	struct vfk_dma_space
 		*space; /* attached to, or NULL; changed by attach and detach, which run alone */
+	struct vfki_loss loss;
 };
 
 /* The device info with its chain; argsz is its size. Borrowed, as long as the device. */
@@ -63,12 +65,11 @@ static inline bool vfki_device_in_space(const struct vfk_device *dev)
 	return dev->space;
 }
 
-/* -EPROTO with a text once a file of the device's shrank under one of our mappings; 0. */
+/* -EPROTO with a text once a file of the device's shrank under one of our mappings, -ECONNRESET if it can come back; 0. */
+int vfki_device_check_maps(struct vfk_device *dev);
 static inline int vfki_device_check(struct vfk_device *dev)
 {
-	return __builtin_expect(!dev->guard, 1) ?
-		       0 :
-		       vfki_maps_check(&dev->maps, dev->guard, dev->io.io->name);
+	return __builtin_expect(!dev->guard, 1) ? 0 : vfki_device_check_maps(dev);
 }
 
 /* region.c */

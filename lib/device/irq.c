@@ -5,6 +5,7 @@
  * Everything is put into the kernel's struct vfio_irq_set, which the io takes as it is. Any thread.
  */
 #include "device.h"
+#include "irq_saved.h"
 #include "lib/base/error.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ int vfk_device_set_irqs(struct vfk_device *dev, const struct vfio_irq_set *set)
 	int ret = vfki_device_check(dev);
 
 	if (!ret)
-		ret = vfki_checked_set_irqs(&dev->io, set);
+		ret = dev->loss.offered ? vfki_irqs_saved_set(dev, set) :
+					  vfki_checked_set_irqs(&dev->io, set);
 	if (!ret)
 		note_armed(dev, set);
 	return ret;

@@ -117,6 +117,8 @@ static int wait_loop(struct wait *w, int timeout_ms)
 
 		ret = vfki_device_check(w->dev);
 		if (!ret)
+			ret = vfki_loss_check(w->dev);
+		if (!ret)
 			ret = step(w, timeout_ms < 0 ? NULL : &ts);
 		if (ret)
 			return ret;
@@ -147,8 +149,12 @@ int vfk_irq_wait(struct vfk_device *dev, const int *fds, size_t num, int timeout
 		if (!w.fds)
 			return vfki_err(-ENOMEM, "%s: no memory", vfk_device_name(dev));
 	}
-	fill(&w, fds);
-	ret = wait_loop(&w, timeout_ms);
+	ret = vfki_loss_wait_begin(dev);
+	if (!ret) {
+		fill(&w, fds);
+		ret = wait_loop(&w, timeout_ms);
+		vfki_loss_wait_end(dev);
+	}
 	if (w.fds != small)
 		free(w.fds);
 	return ret;

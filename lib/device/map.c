@@ -16,8 +16,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+struct request {
+	uint32_t index;
+	uint64_t off, len;
+	int prot;
+};
+
 struct vfki_map {
 	struct vfki_guarded mem;
+	struct vfki_guarded renewed; /* of a lost device, until it is moved to where mem is */
+	struct request rq;
 	struct vfki_map *next;
 };
 
@@ -62,12 +70,6 @@ int vfki_maps_check(struct vfki_maps *maps, const struct vfk_guard *guard, const
 		return 0;
 	return vfki_err(-EPROTO, "%s: a file of the device's shrank under a mapping", name);
 }
-
-struct request {
-	uint32_t index;
-	uint64_t off, len;
-	int prot;
-};
 
 static int refuse(const struct vfk_device *dev, const struct request *rq, int err, const char *why)
 {
@@ -165,10 +167,26 @@ static int map_request(struct vfk_device *dev, const struct request *rq,
 	return ret;
 }
 
+/* False: the device was lost since @epoch, so the file is one of a server that is gone. */
+static bool add(struct vfk_device *dev, struct vfki_map *map, uint64_t epoch)
+{
+	bool same;
+
+	pthread_mutex_lock(&dev->maps.lock);
+	same = atomic_load(&dev->loss.epoch) == epoch;
+	if (same) {
+		map->next = dev->maps.first;
+		dev->maps.first = map;
+	}
+	pthread_mutex_unlock(&dev->maps.lock);
+	return same;
+}
+
 int vfk_region_map(struct vfk_device *dev, uint32_t index, uint64_t off, uint64_t len, int prot,
 		   void **addr)
 {
 	struct request rq = { index, off, len, prot };
+	uint64_t epoch = atomic_load(&dev->loss.epoch);
 	const struct vfki_region *r;
 	struct vfki_map *map;
 	uint32_t area = 0;
@@ -188,10 +206,12 @@ int vfk_region_map(struct vfk_device *dev, uint32_t index, uint64_t off, uint64_
 		free(map);
 		return ret;
 	}
-	pthread_mutex_lock(&dev->maps.lock);
-	map->next = dev->maps.first;
-	dev->maps.first = map;
-	pthread_mutex_unlock(&dev->maps.lock);
+	map->rq = rq;
+	if (!add(dev, map, epoch)) {
+		vfki_guarded_unmap(dev->guard, &map->mem);
+		free(map);
+		return refuse(dev, &rq, -ECONNRESET, "the server was lost");
+	}
 	*addr = map->mem.addr;
 	return 0;
 }
@@ -222,4 +242,56 @@ int vfk_region_unmap(struct vfk_device *dev, void *addr)
 	vfki_guarded_unmap(dev->guard, &map->mem);
 	free(map);
 	return 0;
+}
+
+/* ---- of a lost device ---- */
+
+static int renew(struct vfk_device *dev, struct vfki_map *map)
+{
+	const struct vfki_region *r;
+	uint32_t area = 0;
+	int ret = vfki_region_find(dev, map->rq.index, &r);
+
+	if (!ret)
+		ret = find_area(dev, &map->rq, &r->pub, &area);
+	if (!ret)
+		ret = map_request(dev, &map->rq, r, area, &map->renewed);
+	if (ret)
+		return ret;
+	/* Another size of page needs another place. */
+	if (map->renewed.base_len == map->mem.base_len &&
+	    (uintptr_t)map->renewed.addr - (uintptr_t)map->renewed.base ==
+		    (uintptr_t)map->mem.addr - (uintptr_t)map->mem.base)
+		return 0;
+	return refuse(dev, &map->rq, -ENODEV, "the file is of other pages than before");
+}
+
+int vfki_maps_renew_locked(struct vfk_device *dev)
+{
+	int ret = 0;
+
+	for (struct vfki_map *map = dev->maps.first; map && !ret; map = map->next)
+		ret = renew(dev, map);
+	if (ret)
+		vfki_maps_drop_renewed_locked(&dev->maps, dev->guard);
+	return ret;
+}
+
+int vfki_maps_settle_locked(struct vfki_maps *maps, struct vfk_guard *guard)
+{
+	for (struct vfki_map *map = maps->first; map; map = map->next) {
+		int ret = vfki_guarded_move(guard, &map->renewed, &map->mem);
+
+		if (ret)
+			return ret;
+	}
+	atomic_store(&maps->seen, vfki_guard_hits(guard));
+	atomic_store(&maps->broken, false);
+	return 0;
+}
+
+void vfki_maps_drop_renewed_locked(struct vfki_maps *maps, struct vfk_guard *guard)
+{
+	for (struct vfki_map *map = maps->first; map; map = map->next)
+		vfki_guarded_unmap(guard, &map->renewed);
 }

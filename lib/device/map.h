@@ -2,7 +2,7 @@
 /*
  * map.h - the parts of a device's regions that are mapped into this process.
  *
- * Threads: any; the lock is a leaf.
+ * Threads: any; the lock is a leaf, but for who restores a lost device.
  */
 #ifndef VFKI_DEVICE_MAP_H
 #define VFKI_DEVICE_MAP_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <vfiokit/guard.h>
 
+struct vfk_device;
 struct vfki_map;
 
 struct vfki_maps {
@@ -28,5 +29,14 @@ void vfki_maps_fini(struct vfki_maps *maps, struct vfk_guard *guard);
 
 /* -EPROTO with a text about @name once a mapping was hit; 0. */
 int vfki_maps_check(struct vfki_maps *maps, const struct vfk_guard *guard, const char *name);
+
+/*
+ * A lost device's, in two steps, with the lock: renew maps all of them once more, elsewhere, or none (-errno with a text);
+ * settle moves those to the old addresses, after which nothing is held against a file that shrank before. When there is
+ * no settle, drop_renewed takes them back.
+ */
+int vfki_maps_renew_locked(struct vfk_device *dev);
+int vfki_maps_settle_locked(struct vfki_maps *maps, struct vfk_guard *guard);
+void vfki_maps_drop_renewed_locked(struct vfki_maps *maps, struct vfk_guard *guard);
 
 #endif

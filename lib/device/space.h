@@ -55,6 +55,14 @@ int vfki_space_attach(struct vfk_dma_space *space, struct vfki_sink *sink, bool 
 int vfki_space_detach(struct vfk_dma_space *space, struct vfki_sink *sink);
 
 /*
+ * A sink whose device forgot everything: makes dirty tracking and all mappings in it again, and then calls @then with what
+ * came of that, 0 or -errno; @then's result is returned. All under the lock: so @then can see to it that a device that
+ * was told half of it reaches nothing, before anybody believes a mapping to be gone.
+ */
+int vfki_space_restore(struct vfk_dma_space *space, struct vfki_sink *sink,
+		       int (*then)(void *ctx, int ret), void *ctx);
+
+/*
  * Detaches a sink whose io is about to be closed: what it does not give back, the close will take; and all, where the
  * mappings are left to it.
  */

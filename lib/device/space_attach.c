@@ -235,3 +235,66 @@ void vfki_space_drop(struct vfk_dma_space *space, struct vfki_sink *sink, bool u
 	remove_sink(space, sink);
 	pthread_mutex_unlock(&space->lock);
 }
+
+static int join_others(const struct vfk_dma_space *space, const struct vfki_sink *sink,
+		       struct vfk_dma_limits *joined)
+{
+	int ret = vfki_limits_join(joined, &sink->limits, sink->io->io->name);
+
+	for (size_t i = 0; !ret && i < space->num_sinks; i++) {
+		struct vfki_sink *other = space->sinks[i];
+
+		if (other != sink)
+			ret = vfki_limits_join(joined, &other->limits, other->io->io->name);
+	}
+	return ret;
+}
+
+/* What the device can map may be less now than what is mapped. */
+static int restore_limits(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	const struct vfk_dma_limits old = sink->limits;
+	struct vfk_dma_limits joined;
+	int ret = vfki_checked_dma_limits(sink->io, &sink->limits);
+
+	vfki_limits_none(&joined);
+	if (!ret)
+		ret = join_others(space, sink, &joined);
+	if (!ret)
+		ret = check_table(space, sink);
+	if (ret < 0)
+		sink->limits = old;
+	else
+		space->limits = joined;
+	return ret;
+}
+
+/* What is made is not taken back after a failure: its connection ends. */
+static int map_all(struct vfk_dma_space *space, struct vfki_sink *sink)
+{
+	struct vfki_mappings_walk walk;
+	const struct vfki_mapping *m;
+	struct vfk_dma_addr addr;
+	int ret = 0;
+
+	for (m = vfki_mappings_begin(&space->maps, 0, &walk); m && !ret;
+	     m = vfki_mappings_next(&walk))
+		ret = vfki_sink_map(sink, m, &addr);
+	return ret;
+}
+
+int vfki_space_restore(struct vfk_dma_space *space, struct vfki_sink *sink,
+		       int (*then)(void *ctx, int ret), void *ctx)
+{
+	int ret;
+
+	pthread_mutex_lock(&space->lock);
+	ret = restore_limits(space, sink);
+	if (!ret && space->dirty_page)
+		ret = vfki_checked_dirty_start(sink->io, space->dirty_page);
+	if (!ret)
+		ret = map_all(space, sink);
+	ret = then(ctx, ret);
+	pthread_mutex_unlock(&space->lock);
+	return ret;
+}

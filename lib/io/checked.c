@@ -41,7 +41,7 @@ void vfki_checked_begin(const struct vfki_checked *c)
 
 int vfki_checked_broken(const struct vfki_checked *c, const char *op, const char *fmt, ...)
 {
-	char what[160];
+	char what[200];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -210,7 +210,12 @@ int vfki_checked_get_device_info(struct vfki_checked *c, struct vfio_device_info
 	if (!ret)
 		ret = check_device_info(c, info, capacity);
 	if (!ret && c->regions && !same_device(c, info))
-		ret = vfki_checked_broken(c, "device info", "not what it was at first");
+		ret = vfki_checked_broken(c, "device info",
+					  "not what it was at first: flags 0x%" PRIx32 ", %" PRIu32
+					  " regions, %" PRIu32 " irqs, then 0x%" PRIx32 ", %" PRIu32
+					  ", %" PRIu32,
+					  c->info.flags, c->num_regions, c->num_irqs, info->flags,
+					  info->num_regions, info->num_irqs);
 	return ret;
 }
 
@@ -292,7 +297,10 @@ static int record_region(struct vfki_checked *c, uint32_t index, uint64_t size, 
 	pthread_mutex_unlock(&c->lock);
 	if (!same)
 		return vfki_checked_broken(c, "region info",
-					   "region %" PRIu32 ": not what it was at first", index);
+					   "region %" PRIu32
+					   ": not what it was at first: flags 0x%" PRIx32
+					   ", size 0x%" PRIx64 ", then 0x%" PRIx32 ", 0x%" PRIx64,
+					   index, known & ~VFKI_LIMIT_KNOWN, r->size, flags, size);
 	return 0;
 }
 
@@ -367,7 +375,11 @@ static int record_irq(struct vfki_checked *c, uint32_t index, const struct vfio_
 	pthread_mutex_unlock(&c->lock);
 	if (!same)
 		return vfki_checked_broken(c, "irq info",
-					   "irq %" PRIu32 ": not what it was at first", index);
+					   "irq %" PRIu32
+					   ": not what it was at first: flags 0x%" PRIx32
+					   ", %" PRIu32 " vectors, then 0x%" PRIx32 ", %" PRIu32,
+					   index, known & ~VFKI_LIMIT_KNOWN, q->count, flags,
+					   info->count);
 	return 0;
 }
 
@@ -419,11 +431,14 @@ int vfki_checked_irq_limit(struct vfki_checked *c, uint32_t index, uint32_t *cou
 int vfki_checked_get_irq_info(struct vfki_checked *c, struct vfio_irq_info *info)
 {
 	uint32_t count, flags;
-	int ret;
+	int ret = 0;
 
 	if (info->argsz < sizeof(*info))
 		return vfki_err(-EINVAL, "%s: irq info: argsz %" PRIu32, c->io->name, info->argsz);
-	ret = vfki_checked_irq_limit(c, info->index, &count, &flags);
+	if (info->index < c->num_irqs)
+		ret = ask_irq(c, info->index);
+	if (!ret)
+		ret = vfki_checked_irq_limit(c, info->index, &count, &flags);
 	if (ret < 0)
 		return ret;
 	info->flags = flags;
@@ -533,4 +548,26 @@ int vfki_checked_dispatch(struct vfki_checked *c)
 	vfki_checked_begin(c);
 	ret = op(c->io);
 	return ret >= 0 ? ret : vfki_checked_end(c, "events", ret);
+}
+
+int vfki_checked_set_lost(struct vfki_checked *c, void (*lost)(void *ctx, uint64_t epoch),
+			  void *ctx)
+{
+	int (*op)(struct vfk_io *, void (*)(void *, uint64_t), void *) =
+		VFKI_OP(c->io->ops, set_lost);
+
+	if (!op)
+		return vfki_checked_lacks(c, "reconnect");
+	vfki_checked_begin(c);
+	return vfki_checked_end(c, "set lost", op(c->io, lost, ctx));
+}
+
+int vfki_checked_reconnect(struct vfki_checked *c, enum vfk_reconnect step)
+{
+	int (*op)(struct vfk_io *, enum vfk_reconnect) = VFKI_OP(c->io->ops, reconnect);
+
+	if (!op)
+		return vfki_checked_lacks(c, "reconnect");
+	vfki_checked_begin(c);
+	return vfki_checked_end(c, "reconnect", op(c->io, step));
 }

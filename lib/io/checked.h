@@ -84,12 +84,16 @@ int vfki_io_check_dma(const struct vfk_dma_ops *dma, const char *name);
 int vfki_checked_get_device_info(struct vfki_checked *c, struct vfio_device_info *info);
 int vfki_checked_get_region_info(struct vfki_checked *c, struct vfio_region_info *info,
 				 struct vfk_region_fds *fds);
+/* Asks each time; vfki_checked_irq_limit() does once. */
 int vfki_checked_get_irq_info(struct vfki_checked *c, struct vfio_irq_info *info);
 int vfki_checked_device_feature(struct vfki_checked *c, struct vfio_device_feature *feature);
 int vfki_checked_reset(struct vfki_checked *c);
 ssize_t vfki_checked_mig_read(struct vfki_checked *c, void *buf, size_t len);
 ssize_t vfki_checked_mig_write(struct vfki_checked *c, const void *buf, size_t len);
 int vfki_checked_precopy_info(struct vfki_checked *c, struct vfk_precopy_info *info);
+int vfki_checked_set_lost(struct vfki_checked *c, void (*lost)(void *ctx, uint64_t epoch),
+			  void *ctx);
+int vfki_checked_reconnect(struct vfki_checked *c, enum vfk_reconnect step);
 int vfki_checked_poll_fd(struct vfki_checked *c);
 int vfki_checked_dispatch(struct vfki_checked *c);
 

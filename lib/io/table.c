@@ -87,6 +87,8 @@ const struct vfk_io_ops *vfki_io_find_filter(const char *name)
 
 bool vfki_io_is_bundled(const struct vfk_io_ops *ops)
 {
+	if (ops == &vfki_user_gated_io_ops)
+		return true;
 	for (size_t i = 0; i < COUNT(backends); i++) {
 		if (backends[i] == ops)
 			return true;

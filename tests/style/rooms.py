@@ -55,6 +55,7 @@ PUBLIC = {
     "pci_rom.h": "lib/pci",
     "pci_vga.h": "lib/pci",
     "pci_virtual.h": "lib/pci",
+    "reconnect.h": "lib/device",
     "server.h": "lib/server",
     "vfiokit.h": "programs",
 }

@@ -36,6 +36,8 @@ enum vfki_call_op {
 	VFKI_CALL_HOT_RESET,
 	VFKI_CALL_PRECOPY_INFO,
 	VFKI_CALL_REGION_IO_FDS,
+	VFKI_CALL_SET_LOST,
+	VFKI_CALL_RECONNECT,
 	VFKI_CALL_DMA_MAP,
 	VFKI_CALL_DMA_UNMAP,
 	VFKI_CALL_DMA_LIMITS,
@@ -101,6 +103,11 @@ struct vfki_call {
 		struct vfki_call_range
 			range; /* DMA_UNMAP, DMA_UNMAP_ALL (its timeout), DMA_ADDRESS, DIRTY_* */
 		struct vfk_dma_limits *limits;
+		struct {
+			void (*lost)(void *ctx, uint64_t epoch);
+			void *ctx;
+		} set_lost;
+		enum vfk_reconnect reconnect;
 	};
 };
 

@@ -170,6 +170,10 @@ ssize_t vfki_filter_pass(struct vfk_io *io, const struct vfki_call *call)
 		return vfki_checked_precopy_info(next, call->precopy);
 	case VFKI_CALL_REGION_IO_FDS:
 		return io_fds(vfki_filter(io), call);
+	case VFKI_CALL_SET_LOST:
+		return vfki_checked_set_lost(next, call->set_lost.lost, call->set_lost.ctx);
+	case VFKI_CALL_RECONNECT:
+		return vfki_checked_reconnect(next, call->reconnect);
 	default:
 		return pass_dma(next, call);
 	}

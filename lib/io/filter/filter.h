@@ -71,6 +71,8 @@ int vfki_filter_hot_reset(struct vfk_io *io, const struct vfio_pci_hot_reset *re
 int vfki_filter_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 int vfki_filter_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_region_io_fd *fds,
 			      size_t max, size_t *count);
+int vfki_filter_set_lost(struct vfk_io *io, void (*lost)(void *ctx, uint64_t epoch), void *ctx);
+int vfki_filter_reconnect(struct vfk_io *io, enum vfk_reconnect step);
 
 /* All members of a filter's vector but name, help, instance_size, open and close. */
 #define VFKI_FILTER_OPS                                                                           \
@@ -83,6 +85,7 @@ int vfki_filter_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_reg
 	.mig_write = vfki_filter_mig_write, .poll_fd = vfki_filter_poll_fd,                       \
 	.dispatch = vfki_filter_dispatch, .hot_reset_info = vfki_filter_hot_reset_info,           \
 	.hot_reset = vfki_filter_hot_reset, .precopy_info = vfki_filter_precopy_info,             \
-	.region_io_fds = vfki_filter_region_io_fds
+	.region_io_fds = vfki_filter_region_io_fds, .set_lost = vfki_filter_set_lost,             \
+	.reconnect = vfki_filter_reconnect
 
 #endif

@@ -220,6 +220,12 @@ static void add_arguments(struct vfki_trace_line *l, const struct vfki_call *cal
 	case VFKI_CALL_DIRTY_REPORT:
 		add_range(l, call);
 		break;
+	case VFKI_CALL_RECONNECT:
+		vfki_trace_add(l, "%s",
+			       call->reconnect == VFK_RECONNECT_BEGIN ? "begin" :
+			       call->reconnect == VFK_RECONNECT_DONE  ? "done" :
+									"abandon");
+		break;
 	default:
 		break;
 	}

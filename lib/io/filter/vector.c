@@ -154,6 +154,20 @@ int vfki_filter_region_io_fds(struct vfk_io *io, uint32_t region, struct vfk_reg
 	return (int)around(io, &call);
 }
 
+int vfki_filter_set_lost(struct vfk_io *io, void (*lost)(void *ctx, uint64_t epoch), void *ctx)
+{
+	struct vfki_call call = { .op = VFKI_CALL_SET_LOST, .set_lost = { lost, ctx } };
+
+	return (int)around(io, &call);
+}
+
+int vfki_filter_reconnect(struct vfk_io *io, enum vfk_reconnect step)
+{
+	struct vfki_call call = { .op = VFKI_CALL_RECONNECT, .reconnect = step };
+
+	return (int)around(io, &call);
+}
+
 static int map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
 {
 	struct vfki_call call = { .op = VFKI_CALL_DMA_MAP, .map = { m, addr } };

@@ -2,7 +2,8 @@
 /*
  * client.h - the inside of a vfio-user io, for the files of this room only.
  *
- * What VERSION settled is written once, in open, before any other thread has the io. The table of mappings has a lock of
+ * What VERSION settled is written in open, before any other thread has the io, and again when a lost server is back, while
+ * the gate lets nobody else in. The table of mappings has a lock of
  * its own, which is held across no request and no callback of the program's; the connection's lock is below it.
  */
 #ifndef VFKI_IO_USER_CLIENT_H
@@ -10,6 +11,7 @@
 
 #include "lib/connection/connection.h"
 #include "lib/io/mappings.h"
+#include "lib/io/user/gate.h"
 #include "lib/io/user/posted.h"
 #include "lib/io/user/twin.h"
 #include "lib/wire/version.h"
@@ -35,9 +37,19 @@ struct vfki_user_gone;
 /* The dma space changes it, one call at a time. */
 struct vfki_user_dirty {
 	uint64_t page_size; /* 0: nothing is recorded */
+	uint64_t gone_page; /* of gone, once the server was lost */
 	struct vfki_user_gone *gone;
 	size_t num_gone;
 	bool lost; /* there were more than are kept: everything counts as written */
+};
+
+/* What the URI asked for; constant. */
+struct vfki_user_options {
+	uint32_t timeout_ms;
+	uint64_t hold_us; /* of posted writes */
+	uint64_t spin_us;
+	uint64_t reconnect_s; /* 0: a server that is lost stays lost */
+	bool twin;
 };
 
 struct vfki_user {
@@ -45,6 +57,9 @@ struct vfki_user {
 	struct vfki_conn *conn;
 	uint32_t timeout_ms;
 	const char *debug_name; /* NULL: silent (lib/base/debug.h) */
+	struct vfki_user_options options;
+	char *path; /* with reconnect_s: the socket's; owned */
+	struct vfki_user_gate gate;
 	struct vfki_wire_agreed agreed;
 	size_t max_read; /* data bytes of one request, a multiple of 8 */
 	size_t max_write;
@@ -77,6 +92,12 @@ static inline int vfki_user_ask(struct vfki_user *user, struct vfki_request *rq)
 /* user.c: a request without descriptors, one piece each way. Returns the reply's length, or -errno with a text. */
 ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *out, size_t out_len,
 			  void *in, size_t in_len);
+
+/*
+ * user.c: with a connection that nothing was said on: VERSION within @timeout_ms, and what follows from it: sizes, the
+ * second socket, the thread for posted writes. On failure there is none of these.
+ */
+int vfki_user_greet(struct vfki_user *user, uint32_t timeout_ms);
 
 /* What a decoder said of a reply: a broken one ends the connection. Returns @r. */
 static inline int vfki_user_decoded(struct vfki_user *user, int r)
@@ -118,6 +139,8 @@ int vfki_user_precopy_info(struct vfk_io *io, struct vfk_precopy_info *info);
 int vfki_user_memory_init(struct vfki_user_memory *mem);
 /* Nobody may be using it: the connection is gone. */
 void vfki_user_memory_fini(struct vfki_user_memory *mem);
+/* Takes all away; the connection has ended, and nobody is in a call. With dirty tracking on, all counts as written. */
+void vfki_user_memory_clear(struct vfki_user *user);
 /* The connection's callback; ctx is the struct vfki_user. */
 void vfki_user_command(void *ctx, struct vfki_conn *conn, struct vfki_command *cmd);
 /* From now on the server reaches it. The fd is duplicated; *fd is set to the duplicate, or -1. As the map op. */

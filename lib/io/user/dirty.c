@@ -154,12 +154,17 @@ int vfki_user_dirty_start(struct vfk_io *io, uint64_t page_size)
 		.ranges = (uintptr_t)&all,
 	};
 
+	struct vfki_user *user = vfki_user_of(io);
 	int r = set_feature(io, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
 			    &control, sizeof(control));
 
-	if (!r)
-		vfki_user_of(io)->dirty.page_size = page_size;
-	return r;
+	if (r)
+		return r;
+	/* Of a recording that did not outlive its server. */
+	if (user->dirty.gone_page != page_size)
+		vfki_user_dirty_forget(user);
+	user->dirty.page_size = page_size;
+	return 0;
 }
 
 int vfki_user_dirty_stop(struct vfk_io *io)

@@ -152,6 +152,9 @@ static int dma_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t
 		vfki_conn_fail(user->conn, -ETIMEDOUT);
 		return -EBUSY;
 	}
+	/* Whether a server that is gone wrote there nobody will say. */
+	if (r)
+		vfki_user_dirty_unmapped(user, iova, length, NULL);
 	return r;
 }
 

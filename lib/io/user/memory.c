@@ -50,6 +50,25 @@ static void drop(struct vfki_user_memory *mem, struct vfki_mapping *m)
 	free(mapping_of(m));
 }
 
+void vfki_user_memory_clear(struct vfki_user *user)
+{
+	struct vfki_user_memory *mem = &user->memory;
+
+	pthread_mutex_lock(&mem->lock);
+	while (mem->table.count) {
+		struct vfki_mapping *m = vfki_mappings_from(&mem->table, 0);
+
+		vfki_user_dirty_unmapped(user, m->first, vfki_mapping_length(m), NULL);
+		drop(mem, m);
+	}
+	user->dirty.gone_page = user->dirty.page_size;
+	user->dirty.page_size = 0;
+	/* What a message may have is settled anew. */
+	free(mem->bounce);
+	mem->bounce = NULL;
+	pthread_mutex_unlock(&mem->lock);
+}
+
 void vfki_user_memory_fini(struct vfki_user_memory *mem)
 {
 	while (mem->table.count)

@@ -190,7 +190,9 @@ void vfki_user_posted_fini(struct vfki_user *user)
 	pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
+	p->stop = false;
 	p->limit = 0;
+	atomic_store_explicit(&p->count, 0, memory_order_relaxed);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
 }

@@ -40,7 +40,7 @@ struct vfki_user_posted {
 /* In open, when VERSION is settled. @hold_us of 0: nothing is held back. Returns 0; -EAGAIN there is no thread. */
 int vfki_user_posted_init(struct vfki_user *user, uint64_t hold_us);
 
-/* Sends what is held back, as far as it can be, and ends the thread. */
+/* Sends what is held back, as far as it can be, and ends the thread. What cannot be sent is dropped. */
 void vfki_user_posted_fini(struct vfki_user *user);
 
 /* Whether a write is one that is held back at all. */

@@ -19,6 +19,7 @@
 #define MAX_TIMEOUT_MS	   3600000
 #define MAX_HOLD_US	   1000000
 #define MAX_SPIN_US	   1000000
+#define MAX_RECONNECT_S	   3600
 
 ssize_t vfki_user_request(struct vfki_user *user, uint16_t command, const void *out, size_t out_len,
 			  void *in, size_t in_len)
@@ -56,12 +57,13 @@ static int receive_version(struct vfki_user *user, const struct vfki_wire_hello 
 
 /* @twin is set to the second socket, or -1. @buf has twice @room. */
 static int converse(struct vfki_user *user, const struct vfki_wire_hello *own, uint8_t *buf,
-		    size_t room, int *twin)
+		    size_t room, uint32_t timeout_ms, int *twin)
 {
 	struct iovec out = { .iov_base = buf };
 	const struct iovec in = { .iov_base = buf + room, .iov_len = room };
 	struct vfki_request rq = {
 		.command = VFKI_WIRE_VERSION,
+		.timeout_ms = timeout_ms,
 		.out = &out,
 		.n_out = 1,
 		.in = &in,
@@ -80,12 +82,16 @@ static int converse(struct vfki_user *user, const struct vfki_wire_hello *own, u
 	return r ? r : receive_version(user, own, buf + room, rq.in_len, rq.n_in_fds);
 }
 
-static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps, int *twin)
+static void own_caps(const struct vfki_user *user, struct vfki_wire_caps *caps)
+{
+	vfki_wire_caps_own(caps, VFKI_WIRE_DEFAULT_XFER, user->options.twin);
+}
+
+static int negotiate(struct vfki_user *user, uint32_t timeout_ms, int *twin)
 {
 	struct vfki_wire_hello own = {
 		.major = VFKI_WIRE_MAJOR,
 		.minor = VFKI_WIRE_MINOR,
-		.caps = *caps,
 	};
 	const size_t room = sizeof(struct vfki_wire_version) + VFKI_WIRE_MAX_VERSION;
 	uint8_t *buf = malloc(2 * room);
@@ -93,7 +99,9 @@ static int negotiate(struct vfki_user *user, const struct vfki_wire_caps *caps, 
 
 	if (!buf)
 		return vfki_err(-ENOMEM, "version: no memory");
-	r = converse(user, &own, buf, room, twin);
+	own_caps(user, &own.caps);
+	user->agreed = (struct vfki_wire_agreed){ .minor = 0 };
+	r = converse(user, &own, buf, room, timeout_ms, twin);
 	free(buf);
 	return r;
 }
@@ -152,13 +160,6 @@ static int get_timeout(const struct vfk_uri *uri, const struct vfk_open_opts *op
 	return r;
 }
 
-struct options {
-	uint32_t timeout_ms;
-	uint64_t hold_us;
-	uint64_t spin_us;
-	bool twin;
-};
-
 static int get_switch(const struct vfk_uri *uri, const char *key, bool *on)
 {
 	const char *text = vfk_uri_get(uri, key);
@@ -170,9 +171,10 @@ static int get_switch(const struct vfk_uri *uri, const char *key, bool *on)
 }
 
 static int get_options(const struct vfk_uri *uri, const struct vfk_open_opts *opts,
-		       struct options *o)
+		       struct vfki_user_options *o)
 {
-	static const char *const keys[] = { "batch", "fd", "spin", "timeout", "twin", NULL };
+	static const char *const keys[] = { "batch",   "fd",   "reconnect", "spin",
+					    "timeout", "twin", NULL };
 	int r = vfk_uri_only(uri, keys);
 
 	if (!r)
@@ -182,28 +184,33 @@ static int get_options(const struct vfk_uri *uri, const struct vfk_open_opts *op
 	if (!r)
 		r = get_number(uri, "spin", 0, MAX_SPIN_US, &o->spin_us);
 	if (!r)
+		r = get_number(uri, "reconnect", 1, MAX_RECONNECT_S, &o->reconnect_s);
+	if (!r)
 		r = get_switch(uri, "twin", &o->twin);
+	if (!r && o->reconnect_s && vfk_uri_get(uri, "fd"))
+		r = vfki_err(-EINVAL, "reconnect= needs a path to connect to, not fd=");
 	return r;
 }
 
-static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
-		      const struct vfki_wire_caps *caps, uint64_t spin_us)
+static int connect_to(struct vfki_user *user, const struct vfk_uri *uri)
 {
-	const struct vfki_conn_opts opts = {
+	struct vfki_conn_opts opts = {
 		.timeout_ms = user->timeout_ms,
-		.max_xfer = caps->max_data_xfer_size,
-		.max_fds = caps->max_msg_fds,
 		.command = vfki_user_command,
 		.ctx = user,
 		.debug_name = user->debug_name,
 	};
+	struct vfki_wire_caps caps;
 	struct vfki_transport t;
 	int fd = get_socket(uri, user->timeout_ms), r;
 
 	if (fd < 0)
 		return fd;
+	own_caps(user, &caps);
+	opts.max_xfer = caps.max_data_xfer_size;
+	opts.max_fds = caps.max_msg_fds;
 	r = vfki_unix_transport(fd, user->timeout_ms, &t);
-	t.spin_ns = spin_us * 1000;
+	t.spin_ns = user->options.spin_us * 1000;
 	if (!r)
 		r = vfki_conn_create(&t, &opts, &user->conn);
 	if (r)
@@ -212,9 +219,9 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri,
 }
 
 /* The second socket and the thread for posted writes, as far as they were asked for and agreed on. */
-static int start_rest(struct vfki_user *user, const struct options *o, int twin)
+static int start_rest(struct vfki_user *user, int twin)
 {
-	int r = vfki_user_posted_init(user, o->hold_us);
+	int r = vfki_user_posted_init(user, user->options.hold_us);
 
 	if (r || twin < 0) {
 		vfki_fd_close(twin);
@@ -226,39 +233,59 @@ static int start_rest(struct vfki_user *user, const struct options *o, int twin)
 	return r;
 }
 
+int vfki_user_greet(struct vfki_user *user, uint32_t timeout_ms)
+{
+	int twin = -1, r = negotiate(user, timeout_ms, &twin);
+
+	if (r) {
+		vfki_fd_close(twin);
+		return r;
+	}
+	set_transfers(user);
+	return start_rest(user, twin);
+}
+
+/* Last in open: from now on its ops are others. */
+static void set_vectors(struct vfki_user *user)
+{
+	user->io.dma = &vfki_user_dma_ops;
+	if (!user->options.reconnect_s)
+		return;
+	vfki_user_gate_init(&user->gate);
+	user->io.ops = &vfki_user_gated_io_ops;
+	user->io.dma = &vfki_user_gated_dma_ops;
+	user->io.flags |= VFK_IO_RECONNECT;
+}
+
 static int user_open(struct vfk_io *io, const struct vfk_uri *uri, const struct vfk_open_opts *opts)
 {
 	struct vfki_user *user = vfki_user_of(io);
-	struct options o = { .hold_us = 0 };
-	struct vfki_wire_caps caps;
-	int twin = -1, r;
+	int r = get_options(uri, opts, &user->options);
 
-	r = get_options(uri, opts, &o);
-	user->timeout_ms = o.timeout_ms;
+	user->timeout_ms = user->options.timeout_ms;
 	user->debug_name = vfki_debug_asked() ? io->name : NULL;
 	if (!r)
 		r = vfki_user_memory_init(&user->memory);
 	if (r)
 		return r;
-	vfki_wire_caps_own(&caps, VFKI_WIRE_DEFAULT_XFER, o.twin);
-	r = connect_to(user, uri, &caps, o.spin_us);
+	if (user->options.reconnect_s) {
+		user->path = strdup(vfk_uri_target(uri));
+		r = user->path ? 0 : vfki_err(-ENOMEM, "no memory");
+	}
+	if (!r)
+		r = connect_to(user, uri);
 	if (r)
 		goto fini_memory;
-	r = negotiate(user, &caps, &twin);
-	if (r)
-		goto close_twin;
-	set_transfers(user);
-	r = start_rest(user, &o, twin);
+	r = vfki_user_greet(user, user->timeout_ms);
 	if (r)
 		goto destroy_conn;
-	io->dma = &vfki_user_dma_ops;
+	set_vectors(user);
 	return 0;
 
-close_twin:
-	vfki_fd_close(twin);
 destroy_conn:
 	vfki_conn_destroy(user->conn);
 fini_memory:
+	free(user->path);
 	vfki_user_memory_fini(&user->memory);
 	return r;
 }
@@ -277,6 +304,9 @@ static void user_close(struct vfk_io *io)
 	vfki_user_twin_end(user);
 	vfki_conn_destroy(user->conn);
 	vfki_user_memory_fini(&user->memory);
+	if (user->options.reconnect_s)
+		vfki_user_gate_fini(&user->gate);
+	free(user->path);
 }
 
 static int user_poll_fd(struct vfk_io *io)
@@ -300,7 +330,8 @@ const struct vfk_io_ops vfki_user_io_ops = {
 	.help = "a vfio-user server's socket: vfio-user:PATH or vfio-user:fd=N; "
 		"timeout=MS (5000); batch=US (0): hold posted writes so long, to send them together; "
 		"spin=US (0): ask so long for an answer before sleeping; "
-		"twin=on|off: the server's own requests on a second socket",
+		"twin=on|off: the server's own requests on a second socket; "
+		"reconnect=S: wait so long for a server that was lost, when asked to",
 	.instance_size = sizeof(struct vfki_user),
 	.open = user_open,
 	.close = user_close,

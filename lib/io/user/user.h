@@ -11,5 +11,7 @@
 #include <vfiokit/io.h>
 
 extern const struct vfk_io_ops vfki_user_io_ops;
+/* What an instance has instead that was opened with reconnect=; not to be opened. */
+extern const struct vfk_io_ops vfki_user_gated_io_ops;
 
 #endif
