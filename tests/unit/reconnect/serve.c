@@ -172,6 +172,7 @@ static void *run(void *arg)
 		server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (!connect(server, (struct sockaddr *)&up, sizeof(up)))
 			order = relay(c, client, server);
+		atomic_store(&c->budget, -1);
 		close(server);
 		close(client);
 	}

@@ -33,7 +33,9 @@ void serve_kill(struct serve *s);
 struct cutter;
 struct cutter *cutter_start(const struct serve *s, char *path, size_t size);
 void cutter_stop(struct cutter *c);
-/* From now on so many bytes; negative: all. A connection whose budget is used up is closed at both ends. */
+/*
+ * The present or next connection gets so many bytes, and is closed at both ends when they have passed; those after it get all.
+ */
 void cutter_budget(struct cutter *c, long bytes);
 /* Ends the present connection, as a server that dies does. */
 void cutter_cut(struct cutter *c);
