@@ -14,6 +14,10 @@
  * specification, "Connection"); the next client begins anew. Hardware (VFK_IO_HARDWARE: a device of the kernel's) is not
  * left running: it is made quiet and reset before the client's memory is unmapped.
  *
+ * A device that is itself behind a socket and can come back (reconnect.h) is found again when it was lost: its client is
+ * disconnected, and before the next one is let in vfk_server_dispatch() waits, as long as the device was opened to. The
+ * wait is the loop's; servers that share a thread share it. When it was in vain, the device is gone for good.
+ *
  * The client is not trusted: SECURITY.md says what it can and cannot do.
  */
 #ifndef VFK_SERVER_H

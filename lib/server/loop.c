@@ -18,6 +18,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <vfiokit/reconnect.h>
 
 /* When the process has no descriptors left, a waiting connection would keep the loop spinning. */
 #define ACCEPT_PAUSE_NS (VFKI_NS_PER_S / 10)
@@ -186,6 +187,66 @@ static int start_client(struct vfk_server *s, int fd, uint64_t now)
 	return 0;
 }
 
+/* ---- the device ---- */
+
+/* With this thread's text as the reason; returns @err. */
+static int lose_device(struct vfk_server *s, int err, uint64_t now)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "%s", vfk_error());
+	s->dead = err;
+	if (s->polled)
+		end_client(s, err, now);
+	return vfki_err(err, "%s", why);
+}
+
+/* A proxy's, whose own server is gone: what its client had made of the device is gone with it, and so the client goes. */
+static int miss_device(struct vfk_server *s, uint64_t now)
+{
+	s->lost = true;
+	if (s->polled)
+		end_client(s, -ENOTCONN, now);
+	return 1;
+}
+
+static int dispatch_device(struct vfk_server *s, uint64_t now)
+{
+	int ret = vfk_device_dispatch(s->dev);
+
+	if (ret >= 0)
+		return ret;
+	watch(s, EPOLL_CTL_DEL, vfk_device_poll_fd(s->dev), 0, 0);
+	if (ret == -ECONNRESET && vfk_device_epoch(s->dev))
+		return miss_device(s, now);
+	return lose_device(s, ret, now);
+}
+
+/* There is somebody who wants it. Waits, as long as the device was opened to. */
+static int find_device(struct vfk_server *s, uint64_t now)
+{
+	int ret = vfk_device_reconnect(s->dev, vfk_device_epoch(s->dev));
+
+	if (!ret || ret == -EALREADY)
+		ret = watch(s, EPOLL_CTL_ADD, vfk_device_poll_fd(s->dev), EPOLLIN, SOURCE_DEVICE);
+	if (ret)
+		return lose_device(s, ret, now);
+	s->lost = false;
+	return 0;
+}
+
+static int answer_recall(struct vfk_server *s, uint64_t now)
+{
+	if (!vfki_recall_came(&s->session.recall))
+		return 0;
+	return lose_device(s,
+			   vfki_err(-ENODEV,
+				    "%s: the kernel asks for the device back, which is unplugged "
+				    "or unbound",
+				    vfk_device_name(s->dev)),
+			   now);
+}
+
 /* ---- the listener ---- */
 
 /* Whether the present client has gone, which its successor knew before we do. */
@@ -214,6 +275,9 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 
 	if (!s->accepting || s->session.spoiled || client_leaving(s))
 		return 0;
+	ret = s->lost ? find_device(s, now) : 0;
+	if (ret)
+		return ret;
 	fd = vfki_listener_accept(&s->listener);
 	if (fd == -EAGAIN)
 		return 0;
@@ -237,42 +301,6 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 		tell(s, VFK_SERVER_REFUSED, vfk_error());
 	}
 	return 1;
-}
-
-/* ---- the device ---- */
-
-/* With this thread's text as the reason; returns @err. */
-static int lose_device(struct vfk_server *s, int err, uint64_t now)
-{
-	char why[256];
-
-	snprintf(why, sizeof(why), "%s", vfk_error());
-	s->dead = err;
-	if (s->polled)
-		end_client(s, err, now);
-	return vfki_err(err, "%s", why);
-}
-
-static int dispatch_device(struct vfk_server *s, uint64_t now)
-{
-	int ret = vfk_device_dispatch(s->dev);
-
-	if (ret >= 0)
-		return ret;
-	watch(s, EPOLL_CTL_DEL, vfk_device_poll_fd(s->dev), 0, 0);
-	return lose_device(s, ret, now);
-}
-
-static int answer_recall(struct vfk_server *s, uint64_t now)
-{
-	if (!vfki_recall_came(&s->session.recall))
-		return 0;
-	return lose_device(s,
-			   vfki_err(-ENODEV,
-				    "%s: the kernel asks for the device back, which is unplugged "
-				    "or unbound",
-				    vfk_device_name(s->dev)),
-			   now);
 }
 
 /* ---- the loop ---- */
@@ -321,8 +349,12 @@ static int run(struct vfk_server *s, uint32_t ready, bool hung_up, uint64_t now)
 	if (ready & (1u << SOURCE_TIMER | 1u << SOURCE_DEVICE))
 		done += settle(s, vfki_session_tick(&s->session, now), now);
 	done += run_refusals(s, ready, now);
-	if (ready & 1u << SOURCE_LISTENER)
-		done += accept_client(s, now);
+	if (ready & 1u << SOURCE_LISTENER) {
+		ret = accept_client(s, now);
+		if (ret < 0)
+			return ret;
+		done += ret;
+	}
 	return done;
 }
 

@@ -35,7 +35,8 @@ struct vfk_server {
 	bool taking; /* and input of it is waited for */
 	bool told;   /* VFK_SERVER_CONNECTED was */
 	struct vfk_server_counts counts;
-	int dead; /* the -errno with which the device went; 0 */
+	int dead;  /* the -errno with which the device went; 0 */
+	bool lost; /* it went, and may come back: before there is another client */
 	void (*event)(void *ctx, enum vfk_server_event event, const char *text);
 	void *ctx;
 };

@@ -272,8 +272,12 @@ static void test_irq_info(void **state)
 	assert_int_equal(vfki_checked_get_irq_info(&c, &info), 0);
 	assert_int_equal(info.count, 4);
 	assert_int_equal(info.flags, VFIO_IRQ_INFO_EVENTFD);
+	/* each time: a device that came back may be another one */
 	assert_int_equal(vfki_checked_get_irq_info(&c, &info), 0);
-	assert_int_equal(p.calls[OP_IRQ_INFO], 1);
+	assert_int_equal(p.calls[OP_IRQ_INFO], 2);
+	p.irqs[1].count++;
+	assert_refused(&p, vfki_checked_get_irq_info(&c, &info), -EPROTO);
+	p.irqs[1].count--;
 	info.index = PUPPET_IRQS;
 	assert_refused(&p, vfki_checked_get_irq_info(&c, &info), -EINVAL);
 	info.argsz--;
