@@ -7,7 +7,7 @@
  * What may run at once:
  *
  *	vfk_device_open*, vfk_device_close	alone: no other call on the device runs or follows close
- *	vfk_device_attach_dma, _detach_dma	alone with respect to each other
+ *	vfk_device_attach_dma, _detach_dma	alone with respect to each other and to vfk_device_reconnect()
  *	everything else				any number of threads at once
  *
  * Lock order in the library: dma space, model, interrupts of a model, connection, error text (none). No lock is held
@@ -76,9 +76,11 @@ VFK_API const char *vfk_device_name(const struct vfk_device *dev);
  * vfk_device_check - whether what was read through mappings can be believed
  *
  * After accesses through vfk_region_map() to a device with a guard (guard.h): a page that the device's process took
- * away reads as zeroes. Cheap.
+ * away reads as zeroes. Cheap. Of a device that can come back (reconnect.h) also whether its server is there, which is one
+ * poll() more.
  *
- * Returns 0; -EPROTO a file of the device's shrank under a mapping: from now on every access fails so.
+ * Returns 0; -EPROTO a file of the device's shrank under a mapping: from now on every access fails so, or if the device can
+ * come back, it is lost; -ECONNRESET it is lost.
  */
 VFK_API int vfk_device_check(struct vfk_device *dev);
 
@@ -315,7 +317,7 @@ VFK_API int vfk_irq_disable(struct vfk_device *dev, uint32_t index);
  * of its own uses vfk_device_poll_fd() and vfk_device_dispatch() instead.
  *
  * Returns how many eventfds were signalled, > 0; -ETIMEDOUT; -EINVAL; -EINTR a signal handler ran; -ENOTCONN, -EPROTO
- * the device's peer is gone.
+ * the device's peer is gone, -ECONNRESET if it can come back (reconnect.h).
  */
 VFK_API int vfk_irq_wait(struct vfk_device *dev, const int *fds, size_t num, int timeout_ms,
 			 uint64_t *counts);
@@ -448,7 +450,8 @@ VFK_API int vfk_device_detach_dma(struct vfk_device *dev);
 /**
  * vfk_device_poll_fd - a descriptor to poll for readability
  *
- * Returns it (borrowed, constant); -ENOTSUP when this device never needs vfk_device_dispatch().
+ * Returns it (borrowed, constant); -ENOTSUP when this device never needs vfk_device_dispatch(). Of a device that came back
+ * (reconnect.h) it is the same number for another file: what keeps files, as epoll does, has to be given it again.
  */
 VFK_API int vfk_device_poll_fd(struct vfk_device *dev);
 

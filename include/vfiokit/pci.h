@@ -24,6 +24,14 @@
  * Register layouts are those of the PCI Local Bus Specification 3.0 ("PCI 3.0") and of the PCI Express Base
  * Specification 6.0 ("PCIe 6.0"); <linux/pci_regs.h> has names for them.
  *
+ * A device that was lost and came back (reconnect.h): mappings of BARs are at their addresses, and interrupts that were armed
+ * are armed again with their eventfds and masks, so that registers and waits go on as they are. What lived in config space
+ * is as after power-on: command register, BARs, the enable bits of MSI and MSI-X, power state, whatever capabilities hold.
+ * The driver does what it did after vfk_pci_open(): decoding and bus mastering (pci_reset.h), its own capabilities'
+ * registers, vfk_pci_irq_disable() and vfk_pci_irq_enable() if it touches their enable bits; and its device's registers. What was
+ * read in open does not change, since another device is not taken back. The struct vfk_pci stays valid; a monitor resets
+ * its guest's view with the guest.
+ *
  * Errors are those of the table in io.h; every failure sets vfk_error(). What reaches the device may fail with any of
  * its transport errors, which are not repeated with each function.
  *

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What runs natively only: system calls counted, and the examples built as a user builds them."""
 
+import math
 import os
 import pathlib
 import re
@@ -125,6 +126,24 @@ def test_example_model_served(tmp_path, installed):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
     assert not path.exists()
+
+
+def test_example_reconnect(serve, tmp_path, installed):
+    """Its server is killed between two numbers, as often as there are numbers."""
+    command, path = compile_example("reconnect", tmp_path, installed), tmp_path / "s"
+    server = serve("model:edu", socket=path)
+    process = subprocess.Popen(command + [server.uri + ",reconnect=30"], env=installed, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for n in range(1, 5):
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "%d! = %d\n" % (n, math.factorial(n))
+        server.process.kill()
+        server.process.wait()
+        path.unlink()
+        server = serve("model:edu", socket=path)
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
 
 
 def test_examples_are_short():
