@@ -206,11 +206,31 @@ static void threads_wait_and_access(struct t *t)
 	close(w.fd);
 }
 
+/* Nothing was lost: there is nothing to acknowledge, whether or not the device could come back. */
+static void reconnect_without_loss(struct t *t)
+{
+	struct vfk_irq_info info;
+	int ret;
+
+	CHECK_EQ(t, vfk_device_epoch(t->dev), 0);
+	ret = vfk_device_reconnect(t->dev, 0);
+	CHECK(t, ret == -ENOTSUP || ret == -EALREADY);
+	CHECK(t, vfk_error()[0] != '\0');
+	CHECK_EQ(t, vfk_device_reconnect(t->dev, 1), ret == -ENOTSUP ? -ENOTSUP : -ESTALE);
+	CHECK_EQ(t, vfk_device_set_lost(t->dev, NULL, NULL), ret == -ENOTSUP ? -ENOTSUP : 0);
+	/* it is in use as before */
+	CHECK_OK(t, vfk_device_check(t->dev));
+	if (vfk_device_num_irqs(t->dev))
+		CHECK_OK(t, vfk_irq_get_info(t->dev, 0, &info));
+	CHECK_EQ(t, vfk_device_epoch(t->dev), 0);
+}
+
 const struct vfk_case vfk_cases_lifecycle[] = {
 	{ "open_bad_options", open_bad_options },
 	{ "reopen_many_times", reopen_many_times },
 	{ "close_with_everything_alive", close_with_everything_alive },
 	{ "dispatch_idle", dispatch_idle },
+	{ "reconnect_without_loss", reconnect_without_loss },
 	{ "descriptors_close_on_exec", descriptors_close_on_exec },
 	{ "threads_share_a_device", threads_share_a_device },
 	{ "threads_wait_and_access", threads_wait_and_access },

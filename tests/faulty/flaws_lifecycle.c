@@ -79,6 +79,26 @@ static ssize_t shared_offset(struct vfk_io *io, uint32_t region, uint64_t off, v
 				 len);
 }
 
+static int can_come_back(struct vfk_io *io, struct vfio_device_info *info)
+{
+	io->flags |= VFK_IO_RECONNECT;
+	return right.get_device_info(io, info);
+}
+
+static int lost_at_once(struct vfk_io *io, void (*lost)(void *ctx, uint64_t epoch), void *ctx)
+{
+	(void)io;
+	lost(ctx, 1);
+	return 0;
+}
+
+static int reconnect_nothing(struct vfk_io *io, enum vfk_reconnect step)
+{
+	(void)io;
+	(void)step;
+	return 0;
+}
+
 const struct flaw flaws_lifecycle[] = {
 	{ .name = "close leaves a descriptor behind",
 	  .fails = "reopen_many_times",
@@ -130,6 +150,13 @@ const struct flaw flaws_lifecycle[] = {
 	  .rule = "poll_fd: borrowed, the same while the io is open",
 	  .base = BASE_LATENCY,
 	  .ops = { .poll_fd = new_poll_fd } },
+	{ .name = "tells of a loss that was none",
+	  .fails = "reconnect_without_loss",
+	  .says = "got 1 (0x1), want 0",
+	  .rule = "set_lost: by each op that fails because the connection has ended",
+	  .ops = { .get_device_info = can_come_back,
+		   .set_lost = lost_at_once,
+		   .reconnect = reconnect_nothing } },
 	{ .name = "threads disturb each other",
 	  .fails = "threads_share_a_device",
 	  .says = "w[i].bad: got",

@@ -343,6 +343,8 @@ static void spoil(struct vfk_io_ops *ops, const struct vfk_io_ops *flaw)
 	SPOIL(ops, flaw, hot_reset_info);
 	SPOIL(ops, flaw, hot_reset);
 	SPOIL(ops, flaw, write_multi);
+	SPOIL(ops, flaw, set_lost);
+	SPOIL(ops, flaw, reconnect);
 	SPOIL(ops, flaw, flush);
 	SPOIL(ops, flaw, mig_read);
 	SPOIL(ops, flaw, mig_write);
