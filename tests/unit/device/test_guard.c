@@ -266,6 +266,43 @@ static void test_map(void **state)
 	close(pipes[1]);
 }
 
+static void move_over(void)
+{
+	struct vfki_guarded mem, from;
+	int old = make_file(2), new = make_file(2);
+	volatile uint8_t *at;
+
+	must(!vfk_guard_create(2, &guard));
+	must(!vfki_guarded_map(guard, old, 0, 2 * PAGE, PROT_READ | PROT_WRITE, &mem));
+	at = mem.addr;
+	at[PAGE] = 1;
+	must(!ftruncate(old, 0));
+	must(!at[PAGE] && vfki_guarded_hit(&mem));
+	must(!vfki_guarded_map(guard, new, 0, 2 * PAGE, PROT_READ | PROT_WRITE, &from));
+	*((volatile uint8_t *)from.addr + PAGE) = 2;
+	must(!vfki_guarded_move(guard, &from, &mem));
+	/* the address is the old one, the memory the new one, and what the old one did is forgotten */
+	must(!from.addr && mem.addr == at && at[PAGE] == 2 && !vfki_guarded_hit(&mem));
+	/* watched there */
+	must(!ftruncate(new, PAGE));
+	must(!at[PAGE] && vfki_guarded_hit(&mem));
+	/* one place is free again, and after this both */
+	must(!vfki_guarded_map(guard, new, 0, PAGE, PROT_READ, &from));
+	vfki_guarded_unmap(guard, &from);
+	vfki_guarded_unmap(guard, &mem);
+	must(!vfki_guarded_map(guard, new, 0, PAGE, PROT_READ, &mem));
+	must(!vfki_guarded_map(guard, new, 0, PAGE, PROT_READ, &from));
+	vfki_guarded_unmap(guard, &mem);
+	vfki_guarded_unmap(guard, &from);
+	vfk_guard_destroy(guard);
+}
+
+static void test_move(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(move_over), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_no_page),
 		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_move),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -48,12 +49,37 @@ static void await_line(int fd)
 	}
 }
 
-void serve_start(struct serve *s, const char *uri, const char *more)
+static struct sockaddr_un address(const char *path)
 {
-	const char *tool = getenv("VFIOKIT");
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	return a;
+}
+
+/* For a server that says nothing. */
+static void await_socket(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct sockaddr_un a = address(path);
+	int ret = -1;
+
+	for (int i = 0; i < 30000 && ret; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		ret = connect(fd, (struct sockaddr *)&a, sizeof(a));
+		close(fd);
+		nanosleep(&pause, NULL);
+	}
+	assert_int_equal(ret, 0);
+}
+
+void serve_start(struct serve *s, const char *uri)
+{
+	const char *tool = getenv(strchr(uri, ':') ? "VFIOKIT" : "VFIOKIT_RICH");
 	posix_spawn_file_actions_t actions;
 	char socket_path[128];
-	const char *argv[] = { tool, "serve", uri, socket_path, "--exit-with-parent", more, NULL };
+	const char *argv[] = { tool, "serve", uri, socket_path, "--exit-with-parent", NULL };
 	int out[2];
 
 	assert_non_null(tool);
@@ -65,7 +91,10 @@ void serve_start(struct serve *s, const char *uri, const char *more)
 	assert_int_equal(posix_spawn(&s->pid, tool, &actions, NULL, (char **)argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(out[1]);
-	await_line(out[0]);
+	if (strchr(uri, ':'))
+		await_line(out[0]);
+	else
+		await_socket(s->path);
 	close(out[0]);
 }
 
@@ -86,14 +115,6 @@ struct cutter {
 	int listener, order; /* order: an eventfd, 1: cut, 16: stop */
 	atomic_long budget, passed;
 };
-
-static struct sockaddr_un address(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	return a;
-}
 
 /* One receive's worth; with its descriptors. False: the end. */
 static bool pass(struct cutter *c, int from, int to, bool limited)

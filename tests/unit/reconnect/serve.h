@@ -24,8 +24,8 @@ struct serve {
 void serve_set_up(struct serve *s);
 void serve_tear_down(struct serve *s);
 
-/* Runs "vfiokit serve URI" until it listens; @more, or NULL, is a further argument. */
-void serve_start(struct serve *s, const char *uri, const char *more);
+/* Runs "vfiokit serve URI" until it listens; a URI without a scheme is a device of the wire tests' server. */
+void serve_start(struct serve *s, const char *uri);
 /* SIGKILL, as a crash: its socket stays behind. Nothing if none runs. */
 void serve_kill(struct serve *s);
 

@@ -73,7 +73,7 @@ static void open_at(struct fixture *f, const char *path, const char *options)
 
 static void open_device(struct fixture *f, const char *server, const char *options)
 {
-	serve_start(&f->serve, server, NULL);
+	serve_start(&f->serve, server);
 	open_at(f, f->serve.path, options);
 }
 
@@ -170,7 +170,7 @@ static void dies_at_any_byte(void **state)
 	uint64_t v;
 	long total;
 
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	c = cutter_start(&f->serve, path, sizeof(path));
 	open_at(f, path, ",reconnect=20");
 	use_everything(f);
@@ -227,7 +227,7 @@ static void later_than_the_bound(void **state)
 	assert_non_null(strstr(vfk_error(), "onnect"));
 	unlink(f->serve.path);
 	assert_int_equal(again(f), -ETIMEDOUT);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	check_everything(f, 5);
 }
@@ -253,7 +253,7 @@ static void waited_for(void **state)
 	/* nobody else waits with it */
 	assert_int_equal(vfk_region_get(f->dev, BAR0, 0, 4, &v), -ECONNRESET);
 	assert_int_equal(again(f), -EBUSY);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	pthread_join(thread, &ret);
 	assert_ptr_equal(ret, NULL);
 	check_everything(f, 6);
@@ -284,7 +284,7 @@ static void says_nothing(void **state)
 	assert_int_equal(again(f), -ETIMEDOUT);
 	assert_true(now() - begin >= 1 && now() - begin < 5);
 	close(fd);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 }
 
@@ -301,7 +301,7 @@ static void waiting_does_not_mend(void **state)
 	assert_int_equal(again(f), -EPROTOTYPE);
 	assert_true(now() - begin < 10);
 	close(fd);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 }
 
@@ -332,7 +332,7 @@ static void speaks_garbage(void **state)
 	assert_int_equal(again(f), -EPROTO);
 	pthread_join(thread, NULL);
 	close(fd);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 }
 
@@ -354,7 +354,7 @@ static void has_a_client_already(void **state)
 
 	open_device(f, TESTDEV, ",reconnect=20");
 	lose(f);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	snprintf(uri, sizeof(uri), "vfio-user:%s", f->serve.path);
 	assert_int_equal(vfk_device_open(uri, NULL, &other), 0);
 	pthread_create(&thread, NULL, leave_later, other);
@@ -388,7 +388,7 @@ static void another_device(void **state)
 	fds = count_fds();
 	lose(f);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		serve_start(&f->serve, others[i].uri, NULL);
+		serve_start(&f->serve, others[i].uri);
 		if (again(f) != -ENODEV || !strstr(vfk_error(), others[i].text)) {
 			print_error("%s: %s\n", others[i].uri, vfk_error());
 			fail();
@@ -398,7 +398,7 @@ static void another_device(void **state)
 		assert_int_equal(vfk_device_epoch(f->dev), 1);
 		serve_kill(&f->serve);
 	}
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	check_everything(f, 7);
 	assert_int_equal(count_fds(), fds);
@@ -489,7 +489,7 @@ static void pages_count_as_written(void **state)
 	}
 	lose(f);
 	assert_int_equal(vfk_dma_dirty_report(f->space, f->buffer[0].iova, PAGE, &bits, 1), -EIO);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(vfk_dma_dirty_report(f->space, f->buffer[i].iova, PAGE, &bits, 1),
@@ -512,7 +512,7 @@ static void posted_writes_are_dropped(void **state)
 	serve_kill(&f->serve);
 	assert_int_equal(vfk_region_flush(f->dev), -ECONNRESET);
 	assert_int_equal(vfk_region_flush(f->dev), -ECONNRESET);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	assert_int_equal(vfk_region_flush(f->dev), 0);
 	assert_int_equal(vfk_region_get(f->dev, BAR0, 0x0c, 4, &is), 0);
@@ -534,7 +534,7 @@ static void masks_are_restored(void **state)
 	assert_int_equal(vfk_irq_set_eventfds(f->dev, INTX, 0, 1, f->irq), 0);
 	assert_int_equal(vfk_irq_mask(f->dev, INTX, 0, 1), 0);
 	lose(f);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	put(f, CONFIG, 4, 2, 6);
 	put(f, BAR0, 0x24, 4, 1);
@@ -544,7 +544,7 @@ static void masks_are_restored(void **state)
 	/* automasked now; asserted again by the new server's device */
 	assert_int_equal(vfk_irq_set_unmask_eventfd(f->dev, INTX, 0, f->irq[1]), 0);
 	lose(f);
-	serve_start(&f->serve, TESTDEV, NULL);
+	serve_start(&f->serve, TESTDEV);
 	assert_int_equal(again(f), 0);
 	put(f, CONFIG, 4, 2, 6);
 	put(f, BAR0, 0x24, 4, 1);

@@ -41,9 +41,9 @@ static void start(struct fixture *f, unsigned int seconds)
 {
 	char uri[160];
 
-	serve_start(&f->origin, "model:edu", NULL);
+	serve_start(&f->origin, "model:edu");
 	snprintf(uri, sizeof(uri), "vfio-user:%s,reconnect=%u", f->origin.path, seconds);
-	serve_start(&f->proxy, uri, NULL);
+	serve_start(&f->proxy, uri);
 }
 
 static void check_client(const struct fixture *f)
@@ -83,13 +83,13 @@ static void next_client(void **state)
 		serve_kill(&f->origin);
 		await_end(dev);
 		vfk_device_close(dev);
-		serve_start(&f->origin, "model:edu", NULL);
+		serve_start(&f->origin, "model:edu");
 		check_client(f);
 		check_client(f);
 	}
 	/* nobody is there who could notice */
 	serve_kill(&f->origin);
-	serve_start(&f->origin, "model:edu", NULL);
+	serve_start(&f->origin, "model:edu");
 	check_client(f);
 }
 
@@ -108,7 +108,7 @@ static void both_come_back(void **state)
 		serve_kill(&f->origin);
 		while (!vfk_device_epoch(dev) || vfk_device_epoch(dev) < i)
 			assert_true(vfk_region_get(dev, BAR0, 0, 4, &v) < 0);
-		serve_start(&f->origin, "model:edu", NULL);
+		serve_start(&f->origin, "model:edu");
 		assert_int_equal(vfk_device_reconnect(dev, i), 0);
 		assert_int_equal(vfk_region_get(dev, BAR0, 0, 4, &v), 0);
 		assert_int_equal(v, EDU_ID);

@@ -55,7 +55,7 @@ static void open_device(struct fixture *f, const char *server, const char *optio
 {
 	char uri[192];
 
-	serve_start(&f->serve, server, NULL);
+	serve_start(&f->serve, server);
 	snprintf(uri, sizeof(uri), "vfio-user:%s%s", f->serve.path, options);
 	assert_return_code(vfk_device_open(uri, NULL, &f->dev), 0);
 	if (vfk_device_set_lost(f->dev, on_lost, f))
@@ -116,7 +116,7 @@ static void told_once(void **state)
 		assert_int_equal(f->told, n);
 		assert_int_equal(f->told_epoch, n);
 		assert_int_equal(vfk_device_epoch(f->dev), n);
-		serve_start(&f->serve, "model:edu", NULL);
+		serve_start(&f->serve, "model:edu");
 		/* the server is there, and calls fail all the same: nobody said that the loss is known */
 		assert_int_equal(vfk_region_get(f->dev, BAR0, 0, 4, &v), -ECONNRESET);
 		assert_int_equal(vfk_device_reconnect(f->dev, n - 1), -ESTALE);
@@ -144,7 +144,7 @@ static void poll_tells(void **state)
 	assert_int_equal(poll(&p, 1, 10000), 1);
 	assert_int_equal(vfk_device_check(f->dev), -ECONNRESET);
 	assert_int_equal(f->told, 1);
-	serve_start(&f->serve, "model:edu", NULL);
+	serve_start(&f->serve, "model:edu");
 	reconnect(f);
 	assert_int_equal(vfk_device_poll_fd(f->dev), p.fd);
 	assert_int_equal(poll(&p, 1, 0), 0);
@@ -227,7 +227,7 @@ static void dma_and_irqs_with(struct fixture *f, const char *options)
 	fds = count_fds();
 	for (int i = 0; i < 3; i++) {
 		lose(f);
-		serve_start(&f->serve, "model:edu", NULL);
+		serve_start(&f->serve, "model:edu");
 		reconnect(f);
 		round_trip(f, &b, irq, i ? "after" : "once more");
 		assert_int_equal(count_fds(), fds);
@@ -269,7 +269,7 @@ static void maps_stay(void **state)
 		lose(f);
 		assert_int_equal(vfk_device_check(f->dev), -ECONNRESET);
 		at[0] = 0x22222222; /* nobody is behind it, and it does no harm */
-		serve_start(&f->serve, "model:testdev,buffer=8192", NULL);
+		serve_start(&f->serve, "model:testdev,buffer=8192");
 		reconnect(f);
 		put(f, CONFIG, 4, 2, 6);
 		assert_int_equal(at[0], 0);
@@ -289,6 +289,7 @@ static void taken_away_meanwhile(void **state)
 {
 	struct fixture *f = *state;
 	struct vfk_dma_buffer b = { .size = sizeof(b) };
+	struct vfk_dma_buffer c[2] = { { .size = sizeof(b) }, { .size = sizeof(b) } };
 	struct vfk_dma_space *space;
 	int irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	size_t fds = count_fds();
@@ -298,13 +299,20 @@ static void taken_away_meanwhile(void **state)
 	assert_int_equal(vfk_dma_space_create(&space), 0);
 	assert_int_equal(vfk_device_attach_dma(f->dev, space), 0);
 	assert_int_equal(vfk_dma_alloc(space, 4096, VFK_DMA_READ | VFK_DMA_WRITE, &b), 0);
+	assert_int_equal(vfk_dma_alloc(space, 4096, VFK_DMA_READ | VFK_DMA_WRITE, &c[0]), 0);
+	assert_int_equal(vfk_dma_alloc(space, 4096, VFK_DMA_READ | VFK_DMA_WRITE, &c[1]), 0);
 	assert_int_equal(vfk_irq_set_eventfds(f->dev, MSI, 0, 1, &irq), 0);
 	lose(f);
 	assert_int_equal(vfk_dma_free(space, &b), 0);
 	assert_int_equal(vfk_dma_alloc(space, 4096, VFK_DMA_READ, &b), -ECONNRESET);
+	/* all at once, too; and there is nothing to attach */
+	assert_int_equal(vfk_device_detach_dma(f->dev), 0);
+	assert_int_equal(vfk_dma_free(space, &c[0]), 0);
+	assert_int_equal(vfk_dma_free(space, &c[1]), 0);
+	assert_int_equal(vfk_device_attach_dma(f->dev, space), -ECONNRESET);
 	assert_int_equal(vfk_irq_disable(f->dev, MSI), -ECONNRESET);
 	assert_int_equal(vfk_irq_set_eventfds(f->dev, MSI, 0, 1, &irq), -ECONNRESET);
-	serve_start(&f->serve, "model:edu", NULL);
+	serve_start(&f->serve, "model:edu");
 	reconnect(f);
 	assert_int_equal(vfk_irq_trigger(f->dev, MSI, 0, 1), -EINVAL);
 	assert_int_equal(read(irq, &count, sizeof(count)), -1);
@@ -315,6 +323,37 @@ static void taken_away_meanwhile(void **state)
 	close(irq);
 }
 
+/* Those of the old server ring nothing; the new one hands out its own. */
+static void doorbells_are_offered_again(void **state)
+{
+	struct fixture *f = *state;
+	struct vfk_region_io_fd bells[8];
+	const uint64_t one = 1;
+	size_t fds = count_fds(), count;
+
+	open_device(f, "doorbell", ",reconnect=20");
+	for (int i = 0; i < 3; i++) {
+		put(f, CONFIG, 4, 2, 6);
+		assert_int_equal(vfk_region_get_io_fds(f->dev, BAR0, bells, 8, &count), 0);
+		assert_int_equal(count, 4);
+		assert_int_equal(write(bells[0].fd, &one, sizeof(one)), sizeof(one));
+		while (!get(f, BAR0, 0x10, 4))
+			;
+		lose(f);
+		assert_int_equal(vfk_region_get_io_fds(f->dev, BAR0, bells, 8, &count),
+				 -ECONNRESET);
+		serve_start(&f->serve, "doorbell");
+		reconnect(f);
+		assert_int_equal(write(bells[0].fd, &one, sizeof(one)), sizeof(one));
+		assert_int_equal(get(f, BAR0, 0x10, 4), 0);
+		for (size_t b = 0; b < 4; b++)
+			close(bells[b].fd);
+	}
+	vfk_device_close(f->dev);
+	f->dev = NULL;
+	assert_int_equal(count_fds(), fds);
+}
+
 static void through_filters(void **state)
 {
 	struct fixture *f = *state;
@@ -322,13 +361,13 @@ static void through_filters(void **state)
 	struct vfk_open_opts opts = { .size = sizeof(opts), .filters = filters, .num_filters = 2 };
 	char uri[160];
 
-	serve_start(&f->serve, "model:edu", NULL);
+	serve_start(&f->serve, "model:edu");
 	snprintf(uri, sizeof(uri), "vfio-user:%s,reconnect=20", f->serve.path);
 	assert_int_equal(vfk_device_open(uri, &opts, &f->dev), 0);
 	assert_int_equal(vfk_device_set_lost(f->dev, on_lost, f), 0);
 	lose(f);
 	assert_int_equal(f->told, 1);
-	serve_start(&f->serve, "model:edu", NULL);
+	serve_start(&f->serve, "model:edu");
 	reconnect(f);
 	assert_int_equal(get(f, BAR0, 0, 4), EDU_ID);
 }
@@ -338,9 +377,16 @@ static void through_filters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(told_once),   CASE(poll_tells),	       CASE(not_asked_for),
-		CASE(bad_options), CASE(dma_and_irqs),	       CASE(dma_and_irqs_twin),
-		CASE(maps_stay),   CASE(taken_away_meanwhile), CASE(through_filters),
+		CASE(told_once),
+		CASE(poll_tells),
+		CASE(not_asked_for),
+		CASE(bad_options),
+		CASE(dma_and_irqs),
+		CASE(dma_and_irqs_twin),
+		CASE(maps_stay),
+		CASE(taken_away_meanwhile),
+		CASE(doorbells_are_offered_again),
+		CASE(through_filters),
 	};
 
 	return cmocka_run_group_tests_name("reconnect-restore", tests, NULL, NULL);

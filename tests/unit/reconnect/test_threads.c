@@ -150,7 +150,7 @@ static void lose_with(struct all *all, struct serve *serve, unsigned int round)
 	while (vfk_device_epoch(all->dev) <= round)
 		sched_yield();
 	assert_int_equal(vfk_device_epoch(all->dev), round + 1);
-	serve_start(serve, TESTDEV, NULL);
+	serve_start(serve, TESTDEV);
 	if (vfk_device_reconnect(all->dev, round + 1)) {
 		print_error("%s\n", vfk_error());
 		fail();
@@ -169,7 +169,7 @@ static void run_with(const char *options)
 	char uri[192];
 
 	serve_set_up(&serve);
-	serve_start(&serve, TESTDEV, NULL);
+	serve_start(&serve, TESTDEV);
 	snprintf(uri, sizeof(uri), "vfio-user:%s,reconnect=60%s", serve.path, options);
 	assert_int_equal(vfk_device_open(uri, NULL, &all.dev), 0);
 	assert_int_equal(vfk_device_set_lost(all.dev, on_lost, &all), 0);
