@@ -8,6 +8,7 @@ attempt is first made without a sandbox, to see that it is one. Natively only: t
 
 import os
 import signal
+import subprocess
 
 import pytest
 from conftest import TOOL, vfiokit
@@ -119,6 +120,33 @@ def test_command_is_stopped(serve):
     assert result.status == 128 + signal.SIGTERM, repr(result)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@HOW
+@pytest.mark.parametrize("name", ["trace", "readonly", "fault,op=region_write,errno=EXDEV"],
+                         ids=lambda name: name.split(",")[0])
+def test_filter(serve, name, how):
+    """A call of the device passes through it, also one that it refuses."""
+    server = serve("model:edu", "--filter", name, "--sandbox", *how)
+    assert vfiokit("read", server.uri, "bar0", "0", "4").done() == "0x010000ed\n"
+    vfiokit("write", server.uri, "bar0", "4", "4", "1")
+    vfiokit("irq", server.uri, "msi", "--trigger")
+    assert vfiokit("read", server.uri, "bar0", "0", "4").done() == "0x010000ed\n"
+    assert server.stop().status == 0
+
+
+def test_trace_that_nobody_reads(tmp_path):
+    """Its text is lost, and no more than that."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with subprocess.Popen([TOOL, "serve", "model:edu", "--filter", "trace", "--sandbox",
+                           "--socket-path=%s" % (tmp_path / "s")], stdout=subprocess.PIPE, stderr=writer) as server:
+        os.close(writer)
+        server.stdout.readline()
+        uri = "vfio-user:%s" % (tmp_path / "s")
+        assert vfiokit("read", uri, "bar0", "0", "4").done() == "0x010000ed\n"
+        server.terminate()
+        assert server.wait(timeout=30) == 0
 
 
 def test_failure_is_told(serve):
