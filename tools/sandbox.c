@@ -19,6 +19,7 @@
 /* On s390 the arguments of mmap() are in memory, where no filter can see what may be executed. */
 #if defined(WITH_SECCOMP) && !defined(__s390__)
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
@@ -31,13 +32,15 @@
 #define VFIO_IOCTLS 0x3b00u /* ';', linux/vfio.h and linux/iommufd.h */
 #define IOCTL_TYPE  0xff00u
 
+#define SOCKET_TYPE 0xfu /* SOCK_CLOEXEC and SOCK_NONBLOCK are above it */
+
 /* clang-format off */
 static const int allowed[] = {
-	/* descriptors that are there */
+	/* descriptors that are there; fcntl() below */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2),
 	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(pwritev2),
 	SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(fstatfs), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
-	SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(close), SCMP_SYS(flock), SCMP_SYS(readlink),
+	SCMP_SYS(dup), SCMP_SYS(close), SCMP_SYS(flock), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 	SCMP_SYS(io_setup), SCMP_SYS(io_submit), SCMP_SYS(io_getevents), SCMP_SYS(io_destroy),
 	/* the client; its second socket is one of a pair */
 	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto),
@@ -64,7 +67,11 @@ static const int allowed[] = {
 };
 
 static const int refused[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
-			       SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(socket) };
+			       SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx),
+			       SCMP_SYS(socket) };
+
+/* Not those that have the kernel send signals, to whichever process: F_SETOWN, F_SETSIG, leases. */
+static const unsigned int fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_GET_SEALS, F_ADD_SEALS };
 /* clang-format on */
 
 static int add_all(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t count)
@@ -81,6 +88,37 @@ static int allow_if(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp condition
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
+static int allow_if_both(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp one,
+			 struct scmp_arg_cmp other)
+{
+	const struct scmp_arg_cmp conditions[] = { one, other };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 2, conditions);
+}
+
+static int add_fcntls(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(fcntls) / sizeof(*fcntls) && !r; i++)
+		r = allow_if(ctx, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fcntls[i]));
+	return r ? r :
+		   allow_if_both(ctx, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+				 SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+}
+
+static int add_ioctls(scmp_filter_ctx ctx)
+{
+	int r;
+
+	r = allow_if(ctx, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, VFIO_IOCTLS));
+	if (!r) /* isatty() of standard error, before a failure is printed; musl's is the second */
+		r = allow_if(ctx, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	if (!r)
+		r = allow_if(ctx, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ));
+	return r;
+}
+
 static int add_conditions(scmp_filter_ctx ctx)
 {
 	const scmp_datum_t self = (scmp_datum_t)getpid();
@@ -90,12 +128,12 @@ static int add_conditions(scmp_filter_ctx ctx)
 	if (!r)
 		r = allow_if(ctx, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (!r)
-		r = allow_if(ctx, SCMP_SYS(ioctl),
-			     SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, VFIO_IOCTLS));
-	if (!r) /* isatty() of standard error, before a failure is printed */
-		r = allow_if(ctx, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS));
+		r = add_fcntls(ctx);
 	if (!r)
-		r = allow_if(ctx, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = add_ioctls(ctx);
+	if (!r) /* a datagram socket, even one of a pair, reaches whatever socket it names */
+		r = allow_if_both(ctx, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+				  SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM));
 	if (!r) /* read, not set */
 		r = allow_if(ctx, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
 	if (!r) /* abort() */

@@ -32,6 +32,18 @@ static long copy_ourselves(void)
 	return pid;
 }
 
+static long pair_of(int type)
+{
+	int fds[2];
+	long r = syscall(SYS_socketpair, AF_UNIX, type, 0, fds);
+
+	if (!r) {
+		close(fds[0]);
+		close(fds[1]);
+	}
+	return r;
+}
+
 static long attempt(const char *what)
 {
 	char *const argv[] = { (char *)"true", NULL };
@@ -73,6 +85,28 @@ static long attempt(const char *what)
 		return syscall(SYS_ioctl, 0, KVM_GET_API_VERSION, 0);
 	if (!strcmp(what, "vfio"))
 		return syscall(SYS_ioctl, 0, 0x3b64ul, 0);
+	if (!strcmp(what, "winsize"))
+		return syscall(SYS_ioctl, 0, TIOCGWINSZ, page);
+	if (!strcmp(what, "pair"))
+		return pair_of(SOCK_STREAM | SOCK_CLOEXEC);
+	if (!strcmp(what, "datagrams"))
+		return pair_of(SOCK_DGRAM);
+	if (!strcmp(what, "raw"))
+		return pair_of(SOCK_RAW);
+	if (!strcmp(what, "setown"))
+		return syscall(SYS_fcntl, 0, F_SETOWN, getppid());
+	if (!strcmp(what, "setsig"))
+		return syscall(SYS_fcntl, 0, F_SETSIG, SIGKILL);
+	if (!strcmp(what, "setlease"))
+		return syscall(SYS_fcntl, 0, F_SETLEASE, F_UNLCK);
+	if (!strcmp(what, "async"))
+		return syscall(SYS_fcntl, 0, F_SETFL, (long)(O_ASYNC | O_NONBLOCK));
+	if (!strcmp(what, "setfl"))
+		return syscall(SYS_fcntl, 0, F_SETFL, (long)O_NONBLOCK);
+	if (!strcmp(what, "readlinkat"))
+		return syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/fd/0", page, sizeof(page));
+	if (!strcmp(what, "faccessat2"))
+		return syscall(SYS_faccessat2, AT_FDCWD, "/etc/passwd", R_OK, 0);
 	if (!strcmp(what, "prlimit"))
 		return syscall(SYS_prlimit64, 0, RLIMIT_CORE, page, NULL);
 	errno = ENOTRECOVERABLE; /* the test asks for what is not here */

@@ -19,9 +19,13 @@ INTRUDER = os.environ["VFIOKIT_INTRUDER"]
 # The attempt, and what comes of it without a sandbox.
 ENDS = [("execve", None), ("fork", "done"), ("connect", "ENOTSOCK"), ("openat2", "done"),
         ("ptrace", None), ("kill", "done"), ("tgkill", "done"), ("setuid", None), ("mmap", "done"),
-        ("mprotect", "done"), ("ioctl", "ENOTTY"), ("kvm", "ENOTTY"), ("prlimit", "done")]
-FAILS = [("openat", "done"), ("creat", "done"), ("socket", "done")]
-WORKS = [("nothing", "done"), ("vfio", "ENOTTY")]
+        ("mprotect", "done"), ("ioctl", "ENOTTY"), ("kvm", "ENOTTY"), ("prlimit", "done"),
+        ("datagrams", "done"), ("raw", "done"), ("setown", "done"), ("setsig", "done"),
+        ("setlease", "EINVAL"), ("async", "done")]
+FAILS = [("openat", "done"), ("creat", "done"), ("socket", "done"),
+         ("faccessat2", "done")]
+WORKS = [("nothing", "done"), ("vfio", "ENOTTY"), ("winsize", "ENOTTY"), ("pair", "done"), ("setfl", "done"),
+         ("readlinkat", "done")]
 HOW = pytest.mark.parametrize("how", [(), ("--threads",)], ids=["loop", "threads"])
 
 
