@@ -92,15 +92,18 @@ void vfki_conn_release(struct vfki_conn *conn)
 
 int vfki_conn_look(struct vfki_conn *conn)
 {
+	uint64_t deadline_ns;
 	int left = MAX_BURST, n = 0;
 
 	if (conn->error || conn->reading)
 		return 0;
+	deadline_ns = vfki_deadline_ns(conn->opts.timeout_ms);
 	vfki_reader_take(conn);
 	do {
 		vfki_reader_parse(conn, false);
-		n += vfki_queue_serve(conn);
-	} while (!conn->error && left-- && !vfki_reader_receive(conn, false));
+		n += vfki_queue_serve(conn, deadline_ns);
+	} while (!conn->error && left-- && vfki_now_ns() < deadline_ns &&
+		 !vfki_reader_receive(conn, false));
 	vfki_reader_give(conn);
 	return n;
 }

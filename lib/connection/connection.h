@@ -104,7 +104,7 @@ struct vfki_request {
  * Sends a command and waits for its reply. The reply's header is checked; its payload is for the caller to decode, who
  * calls vfki_conn_fail() when it is no such reply.
  * Returns 0; the -errno of an Error reply, as vfki_wire_errno() has it; -ETIMEDOUT: the request is forgotten, its late
- * reply will be recognised and dropped; -ENOTCONN: it was not sent, the connection has ended; -ECONNRESET: the peer went
+ * reply will be recognised and dropped, and a client may first have to send the answer that it is in; -ENOTCONN: it was not sent, the connection has ended; -ECONNRESET: the peer went
  * while it was under way; -EPROTO. With a text.
  */
 int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq);

@@ -5,6 +5,7 @@
  * Usually there is one at a time: it has a buffer of its own, made with the connection. Those that come while that is
  * taken are allocated. What a peer can make us keep is limited in number, bytes and descriptors; more is a violation.
  */
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/eventfd.h"
 #include "lib/base/fd.h"
@@ -138,12 +139,14 @@ bool vfki_queue_full(const struct vfki_conn *conn)
 	       q->bytes + conn->max_message > o->queue_bytes;
 }
 
-int vfki_queue_serve(struct vfki_conn *conn)
+int vfki_queue_serve(struct vfki_conn *conn, uint64_t deadline_ns)
 {
 	struct vfki_node *node;
 	int n = 0;
 
-	while (!conn->error && (node = vfki_queue_take(conn))) {
+	/* While an answer is sent more may come: the peer, not the queue, decides whether it is ever empty. */
+	while (!conn->error && conn->queue.head && (!n || vfki_now_ns() < deadline_ns)) {
+		node = vfki_queue_take(conn);
 		pthread_mutex_unlock(&conn->lock);
 		conn->opts.command(conn->opts.ctx, conn, &node->cmd);
 		vfki_fd_close_all(node->fds, node->cmd.nfds);

@@ -21,6 +21,9 @@
  */
 #define POSTS_A_LOOK 64
 
+/* What a peer's commands may take of a caller whose own time is up. */
+#define LEAVE_NS (100 * VFKI_NS_PER_MS)
+
 /* ---- slots ---- */
 
 static size_t capacity(const struct iovec *iov, size_t n)
@@ -142,10 +145,10 @@ static bool waits(struct vfki_conn *conn, const struct vfki_slot *slot)
 	return slot ? slot->state == VFKI_SLOT_WAITING : !find_free(conn);
 }
 
-static void handle_queued(struct vfki_conn *conn)
+/* *Whether there was anything, which took time. */
+static bool handle_queued(struct vfki_conn *conn, uint64_t deadline_ns)
 {
-	if (!conn->opts.server)
-		vfki_queue_serve(conn);
+	return !conn->opts.server && vfki_queue_serve(conn, deadline_ns);
 }
 
 /* *Until something is there to be received. False at the deadline. */
@@ -168,7 +171,8 @@ static void read_until(struct vfki_conn *conn, struct vfki_slot *slot, uint64_t 
 		int r;
 
 		vfki_reader_parse(conn, false);
-		handle_queued(conn);
+		if (handle_queued(conn, deadline_ns))
+			fresh = false;
 		if (!waits(conn, slot) || (!fresh && vfki_now_ns() >= deadline_ns))
 			break;
 		r = vfki_reader_receive(conn, fresh);
@@ -259,14 +263,20 @@ static int outcome(struct vfki_conn *conn, struct vfki_slot *slot)
 	return vfki_err(-ETIMEDOUT, "%s: no answer in time", name);
 }
 
-/* Commands that were read while nobody could handle them, and the reader's role if it lies about. */
-static void leave(struct vfki_conn *conn)
+/*
+ * Commands that were read while nobody could handle them, and the reader's role if it lies about. A caller whose time is up
+ * handles what can be done at once: no poll shows it.
+ */
+static void leave(struct vfki_conn *conn, uint64_t deadline_ns)
 {
+	uint64_t soon_ns;
+
 	if (conn->reading)
 		return;
 	if (conn->queue.head && !conn->opts.server) {
+		soon_ns = vfki_now_ns() + LEAVE_NS;
 		vfki_reader_take(conn);
-		vfki_queue_serve(conn);
+		vfki_queue_serve(conn, deadline_ns > soon_ns ? deadline_ns : soon_ns);
 		vfki_reader_give(conn);
 	} else {
 		vfki_reader_give(conn);
@@ -345,7 +355,7 @@ int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq)
 		return r;
 	pthread_mutex_lock(&conn->lock);
 	r = converse(conn, rq, deadline_ns, timeout_ms == conn->opts.timeout_ms);
-	leave(conn);
+	leave(conn, deadline_ns);
 	pthread_mutex_unlock(&conn->lock);
 	return r;
 }
@@ -353,6 +363,7 @@ int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq)
 int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 {
 	uint32_t timeout_ms = rq->timeout_ms ? rq->timeout_ms : conn->opts.timeout_ms;
+	uint64_t deadline_ns = vfki_deadline_ns(timeout_ms);
 	bool sent;
 	int r = check_request(rq);
 
@@ -360,8 +371,7 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 		return r;
 	pthread_mutex_lock(&conn->lock);
 	conn->posted++;
-	r = send_command(conn, rq, SLOT_POSTED, VFKI_WIRE_NO_REPLY, vfki_deadline_ns(timeout_ms),
-			 &sent);
+	r = send_command(conn, rq, SLOT_POSTED, VFKI_WIRE_NO_REPLY, deadline_ns, &sent);
 	if (r) {
 		conn->posted--;
 		r = vfki_err_prefix(sent && r == -ENOTCONN ? -ECONNRESET : r, "%s",
@@ -369,7 +379,7 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 	} else if (!conn->opts.server && conn->posted % POSTS_A_LOOK == 0) {
 		vfki_conn_look(conn);
 	}
-	leave(conn);
+	leave(conn, deadline_ns);
 	pthread_mutex_unlock(&conn->lock);
 	return r;
 }

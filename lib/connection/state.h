@@ -120,7 +120,10 @@ int vfki_conn_gone(struct vfki_conn *conn);
 /* *Waits on @cond; false at the deadline. */
 bool vfki_conn_sleep(struct vfki_conn *conn, pthread_cond_t *cond, uint64_t deadline_ns);
 
-/* command.c: *client: handles the peer's commands that are there, unless another thread reads; their number. */
+/*
+ * command.c: *client: handles the peer's commands that are there, unless another thread reads; their number. It ends
+ * within the connection's bound, and that of the one answer that is being sent then.
+ */
 int vfki_conn_look(struct vfki_conn *conn);
 
 /* sender.c: *one message, as vfki_conn_request() says. *sent tells whether the peer may have seen any of it. */
@@ -157,7 +160,10 @@ bool vfki_queue_full(const struct vfki_conn *conn);
 /* Server: makes wake_fd readable, or not. */
 void vfki_queue_wake(struct vfki_conn *conn);
 void vfki_queue_unwake(struct vfki_conn *conn);
-/* *Client, for the reader: handles what is queued. Returns the number of commands. */
-int vfki_queue_serve(struct vfki_conn *conn);
+/*
+ * *Client, for the reader: handles what is queued, and what is queued meanwhile; after the deadline no more than one.
+ * Returns the number of commands.
+ */
+int vfki_queue_serve(struct vfki_conn *conn, uint64_t deadline_ns);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 static const struct vfki_conn_opts client = { 0 };
@@ -342,9 +343,102 @@ static void test_nonblocking_socket(void **state)
 	vfki_conn_destroy(conn);
 }
 
+/* ---- a peer whose commands have no end ---- */
+
+#define LARGE (MAX_XFER / 2)
+
+static void answer_large(void *ctx, struct vfki_conn *conn, struct vfki_command *cmd)
+{
+	const struct iovec iov = { .iov_base = ctx, .iov_len = LARGE };
+
+	vfki_conn_reply(conn, cmd, &iov, 1, NULL, 0);
+}
+
+static bool swallow_part(struct peer *p, size_t len)
+{
+	static uint8_t sink[LARGE];
+
+	return recv(p->fd, sink, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+static bool ask(struct peer *p, uint16_t id)
+{
+	uint8_t buf[64], access[16] = { 0 };
+
+	return peer_send(p, buf,
+			 peer_message(buf, id, VFKI_WIRE_DMA_READ, 0, access, sizeof(access)));
+}
+
+/* Asks for the next thing in the middle of each answer, so that the client always has one to handle; for 3 seconds. */
+static void ask_on(struct peer *p)
+{
+	uint64_t end = vfki_now_ns() + 3 * VFKI_NS_PER_S;
+
+	if (p->arg)
+		WANT(p, peer_read(p));
+	WANT(p, ask(p, 0) && ask(p, 1));
+	atomic_store(&p->stage, 1);
+	for (uint16_t id = 2; vfki_now_ns() < end; id++) {
+		if (!swallow_part(p, LARGE / 2) || !ask(p, id))
+			return;
+		peer_sleep_ms(10);
+		if (!swallow_part(p, sizeof(p->head) + LARGE / 2))
+			return;
+	}
+}
+
+static void test_commands_without_end(void **state)
+{
+	void *large = calloc(1, LARGE);
+	const struct vfki_conn_opts opts = { .command = answer_large, .ctx = large };
+	uint64_t began = vfki_now_ns();
+	struct vfki_conn *conn;
+	struct simple s;
+	struct peer p;
+
+	(void)state;
+	assert_non_null(large);
+	conn = peer_connect(&p, &opts);
+	p.arg = conn;
+	peer_start(&p, ask_on);
+	simple_read(&s, 0, 4);
+	s.rq.timeout_ms = 100;
+	assert_int_equal(vfki_conn_request(conn, &s.rq), -ETIMEDOUT);
+	assert_bounded(began, 1800);
+	vfki_conn_destroy(conn);
+	peer_stop(&p);
+	free(large);
+}
+
+static void test_commands_without_end_dispatched(void **state)
+{
+	void *large = calloc(1, LARGE);
+	const struct vfki_conn_opts opts = { .timeout_ms = 300,
+					     .command = answer_large,
+					     .ctx = large };
+	struct vfki_conn *conn;
+	uint64_t began;
+	struct peer p;
+
+	(void)state;
+	assert_non_null(large);
+	conn = peer_connect(&p, &opts);
+	peer_start(&p, ask_on);
+	while (!atomic_load(&p.stage))
+		peer_sleep_ms(1);
+	began = vfki_now_ns();
+	vfki_conn_dispatch(conn);
+	assert_bounded(began, 1800);
+	vfki_conn_destroy(conn);
+	peer_stop(&p);
+	free(large);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands_without_end),
+		cmocka_unit_test(test_commands_without_end_dispatched),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_own_bound),
 		cmocka_unit_test(test_trickle),
