@@ -116,7 +116,8 @@ VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
  *
  * Accepts, handles the requests that are there, runs a model's deferred work. What a client does wrong ends its
  * connection, not the server. A request that makes the device do DMA to memory that the client did not share waits for
- * the client's answer, within timeout_ms.
+ * the client's answers, all together for 2 s, or timeout_ms if that is less; so do the model's deferred work and a reply,
+ * that one for timeout_ms. After a request that took longer than 10 ms no other one is begun.
  *
  * Returns the number of things done, 0 if there was nothing; -ENOTCONN when the only client is gone and no socket
  * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so), -ENODEV also when the kernel

@@ -7,6 +7,7 @@
  * Threads: the server's, one at a time.
  */
 #include "loop.h"
+#include "client_memory.h"
 #include "lib/base/clock.h"
 #include "lib/base/debug.h"
 #include "lib/base/error.h"
@@ -169,7 +170,7 @@ static int serve_client(struct vfk_server *s, bool hung_up, uint64_t now)
 	if (!vfki_session_ready(&s->session))
 		ret = hung_up ? vfki_err(-ENOTCONN, "the peer is gone") : 0;
 	else
-		ret = vfki_session_serve(&s->session);
+		ret = vfki_session_serve(&s->session, now);
 	return settle(s, ret, now);
 }
 
@@ -212,8 +213,11 @@ static int miss_device(struct vfk_server *s, uint64_t now)
 
 static int dispatch_device(struct vfk_server *s, uint64_t now)
 {
-	int ret = vfk_device_dispatch(s->dev);
+	int ret;
 
+	vfki_turn_begin(&s->session);
+	ret = vfk_device_dispatch(s->dev);
+	vfki_turn_end(&s->session);
 	if (ret >= 0)
 		return ret;
 	watch(s, EPOLL_CTL_DEL, vfk_device_poll_fd(s->dev), 0, 0);

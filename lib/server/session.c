@@ -2,11 +2,13 @@
 /*
  * session.c - one client, from its connection to the end of what it left behind.
  *
- * Nothing here waits for a client but the sending of a reply, which the connection bounds.
+ * Nothing here waits for a client but the sending of a reply, which the connection bounds, and a device that reads or
+ * writes memory which the client did not share: client_memory.c bounds that.
  *
  * Threads: the server's.
  */
 #include "session.h"
+#include "client_memory.h"
 #include "handlers.h"
 #include "handover.h"
 #include "lib/base/clock.h"
@@ -20,7 +22,9 @@
 #include <vfiokit/server.h>
 
 /* Commands handled before the device, and others in the caller's loop, have their turn. */
-#define BURST 64
+#define BURST	 64
+/* And how long no further one is begun: each may have had to wait for the client. */
+#define BURST_NS (10 * VFKI_NS_PER_MS)
 
 #define RETRY_NS      (1 * VFKI_NS_PER_MS)
 /* For a device that holds a gone client's memory beyond all bounds. */
@@ -169,39 +173,52 @@ bool vfki_session_ready(const struct vfki_session *s)
 	       !s->unmapping.cmd;
 }
 
-static int serve(struct vfki_session *s, bool wait)
+/* Whether another command may follow, by the clock. @began 0: this is when it is started. */
+static bool is_time_up(uint64_t *began)
+{
+	uint64_t now = vfki_now_ns();
+
+	if (!*began)
+		*began = now;
+	return now - *began >= BURST_NS;
+}
+
+static int serve(struct vfki_session *s, bool wait, uint64_t began)
 {
 	struct vfki_command *cmd;
-	int ret;
+	int n = 0, ret;
 
-	for (int n = 0; n < BURST; n++) {
+	do {
 		if (!vfki_session_ready(s))
 			return n;
 		ret = wait && !n ? vfki_conn_await(s->conn, &cmd) : vfki_conn_next(s->conn, &cmd);
 		if (ret <= 0)
 			return ret < 0 ? ret : n;
+		vfki_turn_begin(s);
 		ret = vfki_command_run(s, cmd);
+		vfki_turn_end(s);
 		if (!ret)
 			ret = check_client(s);
 		if (ret)
 			return ret;
+		n++;
 		if (!s->unmapping.cmd && !vfki_conn_pending(s->conn)) {
 			vfki_conn_release(s->conn);
-			return n + 1;
+			return n;
 		}
-	}
+	} while (n < BURST && !is_time_up(&began));
 	vfki_conn_wake(s->conn);
-	return BURST;
+	return n;
 }
 
-int vfki_session_serve(struct vfki_session *s)
+int vfki_session_serve(struct vfki_session *s, uint64_t now)
 {
-	return serve(s, false);
+	return serve(s, false, now);
 }
 
 int vfki_session_await(struct vfki_session *s)
 {
-	return serve(s, true);
+	return serve(s, true, 0);
 }
 
 uint64_t vfki_session_deadline(const struct vfki_session *s, uint64_t now)

@@ -68,6 +68,15 @@ struct vfki_unmapping {
 	uint64_t deadline;	     /* CLOCK_MONOTONIC, ns; then the answer is EBUSY */
 };
 
+/*
+ * The server's thread is in the device, for a command or for what the device does by itself: whoever is in its loop
+ * waits, so all that the device asks of the client meanwhile has one bound.
+ */
+struct vfki_turn {
+	atomic_uintptr_t thread; /* whose turn it is; 0: nobody's */
+	uint64_t deadline;	 /* that thread's alone; 0: nothing was asked yet */
+};
+
 struct vfki_session {
 	/* the same for all clients of a server */
 	struct vfk_device *dev;
@@ -93,6 +102,7 @@ struct vfki_session {
 	struct vfki_logging logging;
 	uint64_t guard_hits; /* of the guard, when it was last looked at */
 	atomic_int dma_form; /* enum vfki_wire_dma_form */
+	struct vfki_turn turn;
 	enum vfki_verdict verdict;
 	bool rang;    /* it was given doorbells */
 	bool greeted; /* VERSION was answered well: there was a client */
@@ -113,9 +123,10 @@ void vfki_session_fini(struct vfki_session *s);
 int vfki_session_start(struct vfki_session *s, int fd, uint64_t now);
 
 /*
- * Handles commands that are there, a bounded number. Returns how many; -errno when the session must end, with a text.
+ * Handles commands that are there, a bounded number, and for a bounded time since @now. Returns how many; -errno when the
+ * session must end, with a text.
  */
-int vfki_session_serve(struct vfki_session *s);
+int vfki_session_serve(struct vfki_session *s, uint64_t now);
 
 /* The same, but waits for the first one, at most VFKI_RECEIVE_MS and limits.spin_us, in the receive of the connection. */
 int vfki_session_await(struct vfki_session *s);
