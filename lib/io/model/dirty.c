@@ -17,7 +17,10 @@
 /* Records that are kept of mappings that are gone. Beyond that, all counts as dirty: a bound for a hostile client. */
 #define MAX_UNMAPPED 4096
 
-/* 16 TiB of 4096-byte pages in one mapping. A client maps what it likes, without having it; the record we do have. */
+/*
+ * 16 TiB of 4096-byte pages, of all mappings together. A client maps what it likes, without having it; the record we do
+ * have, at least where it has bits.
+ */
 #define MAX_PAGES (1ull << 32)
 
 static void free_record(struct vfki_garbage *garbage)
@@ -25,8 +28,20 @@ static void free_record(struct vfki_garbage *garbage)
 	free(garbage);
 }
 
-struct vfki_dirty *vfki_dirty_create(const struct vfki_dma *d, const struct vfki_dma_entry *e,
-				     int *ret)
+static uint64_t pages_of(const struct vfki_dirty *record)
+{
+	return record->last_page - record->first_page + 1;
+}
+
+void vfki_dirty_free(struct vfki_dma *d, struct vfki_dirty *record)
+{
+	if (!record)
+		return;
+	d->dirty_pages -= pages_of(record);
+	free(record);
+}
+
+struct vfki_dirty *vfki_dirty_create(struct vfki_dma *d, const struct vfki_dma_entry *e, int *ret)
 {
 	struct vfki_dirty *record;
 	unsigned int shift;
@@ -38,8 +53,9 @@ struct vfki_dirty *vfki_dirty_create(const struct vfki_dma *d, const struct vfki
 		return NULL;
 	shift = (unsigned int)__builtin_ctzll(d->dirty_page);
 	pages = (e->m.last >> shift) - (e->m.first >> shift) + 1;
-	record = pages <= MAX_PAGES && vfki_tail_size(sizeof(*record), (size_t)(pages / 64 + 1),
-						      sizeof(uint64_t), &size) ?
+	record = pages <= MAX_PAGES - d->dirty_pages &&
+				 vfki_tail_size(sizeof(*record), (size_t)(pages / 64 + 1),
+						sizeof(uint64_t), &size) ?
 			 calloc(1, size) :
 			 NULL;
 	if (!record) {
@@ -50,7 +66,16 @@ struct vfki_dirty *vfki_dirty_create(const struct vfki_dma *d, const struct vfki
 	record->first_page = e->m.first >> shift;
 	record->last_page = e->m.last >> shift;
 	record->shift = shift;
+	d->dirty_pages += pages;
 	return record;
+}
+
+static void mark_page(struct vfki_dirty *record, uint64_t page)
+{
+	uint64_t bit = 1ull << page % 64;
+
+	if (!(atomic_fetch_or(&record->bits[page / 64], bit) & bit))
+		atomic_fetch_add(&record->count, 1);
 }
 
 static void mark(struct vfki_dirty *record, uint64_t first, uint64_t last)
@@ -58,7 +83,7 @@ static void mark(struct vfki_dirty *record, uint64_t first, uint64_t last)
 	uint64_t to = (last >> record->shift) - record->first_page;
 
 	for (uint64_t page = (first >> record->shift) - record->first_page; page <= to; page++)
-		atomic_fetch_or(&record->bits[page / 64], 1ull << page % 64);
+		mark_page(record, page);
 }
 
 void vfki_dirty_mark_entry(struct vfki_dma_entry *e, uint64_t iova, uint64_t len)
@@ -88,15 +113,10 @@ void vfki_dirty_mark(const struct vfki_mappings *t, uint64_t iova, size_t len)
 	}
 }
 
+/* While nobody marks in it: a bit is there before it is counted. */
 static bool is_clean(const struct vfki_dirty *record)
 {
-	uint64_t words = (record->last_page - record->first_page) / 64 + 1;
-
-	for (uint64_t i = 0; i < words; i++) {
-		if (atomic_load(&record->bits[i]))
-			return false;
-	}
-	return true;
+	return !atomic_load(&record->count);
 }
 
 void vfki_dirty_unmapped(struct vfki_dma *d, struct vfki_dma_entry *e)
@@ -104,12 +124,12 @@ void vfki_dirty_unmapped(struct vfki_dma *d, struct vfki_dma_entry *e)
 	struct vfki_dirty *record = atomic_load(&e->dirty);
 
 	if (!record || is_clean(record)) {
-		free(record);
+		vfki_dirty_free(d, record);
 		return;
 	}
 	if (d->num_unmapped == MAX_UNMAPPED) {
 		d->dirty_lost = true;
-		free(record);
+		vfki_dirty_free(d, record);
 		return;
 	}
 	record->garbage.next = d->unmapped ? &d->unmapped->garbage : NULL;
@@ -123,7 +143,7 @@ void vfki_dirty_forget(struct vfki_dma *d)
 
 	for (; d->unmapped; d->unmapped = (struct vfki_dirty *)next) {
 		next = d->unmapped->garbage.next;
-		free(d->unmapped);
+		vfki_dirty_free(d, d->unmapped);
 	}
 	d->num_unmapped = 0;
 	d->dirty_lost = false;
@@ -141,6 +161,7 @@ static void take_records(struct vfki_dma *d)
 
 		if (!record)
 			continue;
+		d->dirty_pages -= pages_of(record);
 		record->garbage.next = d->grace.old;
 		d->grace.old = &record->garbage;
 	}
@@ -195,6 +216,18 @@ static uint64_t word_mask(uint64_t word, uint64_t first, uint64_t last)
 	return mask;
 }
 
+/* Takes the bits of @mask out of a word. A word that has none is only read: writing would make memory of an empty record. */
+static uint64_t take_bits(struct vfki_dirty *record, uint64_t word, uint64_t mask)
+{
+	uint64_t bits = atomic_load(&record->bits[word]) & mask;
+
+	if (!bits)
+		return 0;
+	atomic_fetch_and(&record->bits[word], ~bits);
+	atomic_fetch_sub(&record->count, (uint64_t)__builtin_popcountll(bits));
+	return bits;
+}
+
 /* Moves the bits of pages [first, last] into @bitmap, whose bit 0 is page first. */
 static void collect(struct vfki_dirty *record, uint64_t first, uint64_t last, uint64_t *bitmap)
 {
@@ -205,8 +238,7 @@ static void collect(struct vfki_dirty *record, uint64_t first, uint64_t last, ui
 	from = first > record->first_page ? first - record->first_page : 0;
 	to = vfki_min_u64(last, record->last_page) - record->first_page;
 	for (uint64_t word = from / 64; word <= to / 64; word++) {
-		uint64_t mask = word_mask(word, from, to);
-		uint64_t bits = atomic_fetch_and(&record->bits[word], ~mask) & mask;
+		uint64_t bits = take_bits(record, word, word_mask(word, from, to));
 
 		for (; bits; bits &= bits - 1) {
 			uint64_t n = record->first_page - first + word * 64 +
@@ -227,7 +259,7 @@ static void collect_unmapped(struct vfki_dma *d, uint64_t first, uint64_t last, 
 		next = g->next;
 		collect(record, first, last, bitmap);
 		if (is_clean(record)) {
-			free(record);
+			vfki_dirty_free(d, record);
 			d->num_unmapped--;
 			continue;
 		}

@@ -24,13 +24,19 @@ struct vfki_dirty {
 	struct vfki_garbage garbage; /* first; its next also links the list of unmapped ones */
 	uint64_t first_page;	     /* IOVA of the first bit, in pages */
 	uint64_t last_page;
-	unsigned int shift; /* log2 of the page size */
+	unsigned int shift;	/* log2 of the page size */
+	_Atomic uint64_t count; /* bits that are set */
 	_Atomic uint64_t bits[];
 };
 
-/* A clean record for @e, in @d's page size; NULL when nothing is recorded or (*ret = -ENOMEM) there is no memory. */
-struct vfki_dirty *vfki_dirty_create(const struct vfki_dma *d, const struct vfki_dma_entry *e,
-				     int *ret);
+/*
+ * A clean record for @e, in @d's page size; NULL when nothing is recorded or (*ret = -ENOMEM) there is no memory, or it
+ * would be more pages than a device has records for.
+ */
+struct vfki_dirty *vfki_dirty_create(struct vfki_dma *d, const struct vfki_dma_entry *e, int *ret);
+
+/* Frees one that nobody marks in; NULL is allowed. */
+void vfki_dirty_free(struct vfki_dma *d, struct vfki_dirty *record);
 
 /* Marks [iova, iova + len) in those mappings of @t that are recorded. */
 void vfki_dirty_mark(const struct vfki_mappings *t, uint64_t iova, size_t len);

@@ -44,6 +44,7 @@ struct vfki_dma {
 	_Atomic bool bus_master;
 	struct vfk_guard *guard;     /* the opener's; NULL */
 	uint64_t dirty_page;	     /* page size of the record; 0: nothing is recorded */
+	uint64_t dirty_pages;	     /* of all records, but those that are given up */
 	struct vfki_dirty *unmapped; /* records of mappings that are gone, not yet reported */
 	uint32_t num_unmapped;
 	bool dirty_lost; /* too many of those: everything counts as dirty */

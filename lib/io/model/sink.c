@@ -161,7 +161,7 @@ static int sink_map(struct vfk_io *io, const struct vfk_dma_mapping *src, struct
 	addr->contiguous = src->length;
 	return 0;
 free_entry:
-	free(atomic_load(&e->dirty));
+	vfki_dirty_free(&m->dma, atomic_load(&e->dirty));
 	free_entry(m, e);
 free_table:
 	free_table(&table->garbage);
@@ -285,7 +285,7 @@ void vfki_dma_fini(struct vfk_model *m)
 	for (; one; one = vfki_mappings_next(&walk)) {
 		struct vfki_dma_entry *e = (struct vfki_dma_entry *)one;
 
-		free(atomic_load(&e->dirty));
+		vfki_dirty_free(&m->dma, atomic_load(&e->dirty));
 		free_entry(m, e);
 	}
 	vfki_dirty_forget(&m->dma);

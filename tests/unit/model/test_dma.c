@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -477,6 +478,102 @@ static void test_dirty_after_unmap(void **state)
 	rig_close(io);
 }
 
+#define HALF (1ull << 43) /* of what a device has records for */
+
+static int nothing_read(void *ctx, uint64_t iova, void *buf, size_t len)
+{
+	(void)ctx;
+	(void)iova;
+	memset(buf, 0, len);
+	return 0;
+}
+
+static int nothing_written(void *ctx, uint64_t iova, const void *buf, size_t len)
+{
+	(void)ctx;
+	(void)iova;
+	(void)buf;
+	(void)len;
+	return 0;
+}
+
+static int map_large(struct vfk_io *io, uint64_t iova, uint64_t length)
+{
+	static const struct vfk_dma_callbacks none = { sizeof(none), nothing_read,
+						       nothing_written };
+	struct vfk_dma_mapping m = { .size = sizeof(m),
+				     .iova = iova,
+				     .length = length,
+				     .prot = RW,
+				     .fd = -1,
+				     .callbacks = &none };
+	struct vfk_dma_addr addr;
+
+	return io->dma->map(io, &m, &addr);
+}
+
+/* The number of pages is limited for all mappings together; it comes back with them, and with the end of recording. */
+static void test_dirty_limit(void **state)
+{
+	struct vfk_io *io = master();
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(io->dma->dirty_start(io, PAGE), 0);
+		assert_int_equal(map_large(io, 0, HALF), 0);
+		assert_int_equal(map_large(io, HALF, HALF - PAGE), 0);
+		assert_int_equal(map_large(io, 2 * HALF, 2 * PAGE), -ENOMEM);
+		assert_int_equal(map_large(io, 2 * HALF, PAGE), 0);
+		assert_int_equal(map_large(io, 4 * HALF, PAGE), -ENOMEM);
+		assert_int_equal(rig_unmap(io, 0, HALF, 0), 0);
+		assert_int_equal(map_large(io, 0, HALF), 0);
+		assert_int_equal(io->dma->dirty_stop(io), 0);
+		assert_int_equal(map_large(io, 4 * HALF, PAGE), 0);
+		assert_int_equal(io->dma->dirty_start(io, PAGE), -ENOMEM);
+		assert_int_equal(rig_unmap(io, 4 * HALF, PAGE, 0), 0);
+		assert_int_equal(io->dma->dirty_start(io, PAGE), 0);
+		assert_int_equal(io->dma->dirty_stop(io), 0);
+		assert_int_equal(rig_unmap(io, 0, HALF, 0), 0);
+		assert_int_equal(rig_unmap(io, HALF, HALF - PAGE, 0), 0);
+		assert_int_equal(rig_unmap(io, 2 * HALF, PAGE, 0), 0);
+	}
+	rig_close(io);
+}
+
+static size_t resident_pages(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	size_t size, resident = 0;
+
+	assert_non_null(statm);
+	assert_int_equal(fscanf(statm, "%zu %zu", &size, &resident), 2);
+	fclose(statm);
+	return resident;
+}
+
+/* Asking makes no memory of a record that nothing was written to, nor does its end. */
+static void test_dirty_report_is_cheap(void **state)
+{
+	const uint64_t words = HALF / PAGE / 64;
+	struct vfk_io *io = master();
+	uint64_t *bitmap = calloc(words, sizeof(*bitmap));
+	size_t before;
+
+	(void)state;
+	assert_non_null(bitmap);
+	assert_int_equal(io->dma->dirty_start(io, PAGE), 0);
+	assert_int_equal(map_large(io, 0, HALF), 0);
+	vfk_model_dma_write(probe.model, HALF / 2, memory, 1);
+	before = resident_pages();
+	assert_int_equal(io->dma->dirty_report(io, 0, HALF, PAGE, bitmap), 0);
+	assert_int_equal(bitmap[words / 2], 1);
+	assert_int_equal(io->dma->dirty_report(io, 0, HALF, PAGE, bitmap), 0);
+	assert_true(resident_pages() - before < words * sizeof(*bitmap) / PAGE / 4);
+	assert_int_equal(rig_unmap(io, 0, HALF, 0), 0);
+	free(bitmap);
+	rig_close(io);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +592,8 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_dirty),
 		cmocka_unit_test(test_dirty_after_unmap),
+		cmocka_unit_test(test_dirty_limit),
+		cmocka_unit_test(test_dirty_report_is_cheap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
