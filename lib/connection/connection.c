@@ -215,6 +215,8 @@ int vfki_conn_reopen(struct vfki_conn *conn, struct vfki_transport *transport)
 
 void vfki_conn_destroy(struct vfki_conn *conn)
 {
+	struct vfki_transport transport;
+
 	if (!conn)
 		return;
 	/* It ends for no reason of the peer's. */
@@ -222,11 +224,17 @@ void vfki_conn_destroy(struct vfki_conn *conn)
 	/* The caller's text stays: it may say why this connection is given up. */
 	if (!conn->error)
 		vfki_conn_fail(conn, -ENOTCONN);
+	transport = conn->transport;
+	vfki_conn_abandon(conn);
+	transport.ops->close(&transport);
+}
+
+void vfki_conn_abandon(struct vfki_conn *conn)
+{
 	vfki_conn_release(conn);
 	vfki_queue_drop_all(conn);
 	vfki_queue_drop(conn, conn->in.node);
 	vfki_queue_fini(conn);
-	conn->transport.ops->close(&conn->transport);
 	vfki_fd_close(conn->wake_fd);
 	destroy_conds(conn);
 	free(conn);

@@ -79,6 +79,9 @@ int vfki_conn_reopen(struct vfki_conn *conn, struct vfki_transport *transport);
 /* Ends it if it has not ended, closes, frees; NULL is allowed. */
 void vfki_conn_destroy(struct vfki_conn *conn);
 
+/* Frees it, and leaves the transport open, which is the caller's again: for one that nothing was done with. */
+void vfki_conn_abandon(struct vfki_conn *conn);
+
 /* ---- requests ---- */
 
 /* A request and where its reply goes. Zero-initialise. Everything is borrowed for the call. */

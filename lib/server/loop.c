@@ -174,6 +174,7 @@ static int serve_client(struct vfk_server *s, bool hung_up, uint64_t now)
 	return settle(s, ret, now);
 }
 
+/* @fd is taken on success. */
 static int start_client(struct vfk_server *s, int fd, uint64_t now)
 {
 	int ret;
@@ -184,8 +185,8 @@ static int start_client(struct vfk_server *s, int fd, uint64_t now)
 	s->told = false;
 	ret = watch_client(s);
 	if (ret)
-		end_client(s, ret, now);
-	return 0;
+		vfki_session_cancel(&s->session);
+	return ret;
 }
 
 /* ---- the device ---- */
@@ -497,8 +498,6 @@ int vfki_loop_start_client(struct vfk_server *s, int fd)
 	if (ret)
 		return ret;
 	ret = start_client(s, fd, now);
-	if (!ret && !s->polled)
-		ret = vfki_err(-ENOMEM, "descriptor %d cannot be polled", fd);
 	update_timer(s, now);
 	return ret;
 }

@@ -151,6 +151,13 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now)
 	return 0;
 }
 
+void vfki_session_cancel(struct vfki_session *s)
+{
+	vfki_conn_abandon(s->conn);
+	s->conn = NULL;
+	s->phase = VFKI_SESSION_NONE;
+}
+
 /* What may have happened while the device worked: the connection ended, or a file was cut off. */
 static int check_client(struct vfki_session *s)
 {

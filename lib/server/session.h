@@ -122,6 +122,9 @@ void vfki_session_fini(struct vfki_session *s);
 /* A client connected on @fd, which is taken on success. Phase NONE becomes GREETING. Returns 0; -ENOMEM, -EMFILE. */
 int vfki_session_start(struct vfki_session *s, int fd, uint64_t now);
 
+/* Takes the start back, before anything was served: the descriptor is the caller's again, open. Phase NONE. */
+void vfki_session_cancel(struct vfki_session *s);
+
 /*
  * Handles commands that are there, a bounded number, and for a bounded time since @now. Returns how many; -errno when the
  * session must end, with a text.

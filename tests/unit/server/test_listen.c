@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -268,11 +269,55 @@ static void impossible_descriptors(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* ---- what the kernel refuses ---- */
+
+static int watches_left = -1; /* until one fails; -1: none does */
+
+int __real_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	if (op != EPOLL_CTL_ADD || watches_left < 0 || watches_left--)
+		return __real_epoll_ctl(epfd, op, fd, event);
+	errno = ENOSPC;
+	return -1;
+}
+
+/* The user has no watches left (epoll(7), max_user_watches), at any moment of it: the socket stays the caller's, and open. */
+static void connected_fd_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct vfk_server *server = NULL;
+	int ends[2], ret = -1;
+	size_t fds;
+	char c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	fds = rig_count_fds();
+	for (int n = 0; ret; n++) {
+		watches_left = n;
+		ret = vfk_server_on_fd(f->probe->dev, ends[0], NULL, &server);
+		watches_left = -1;
+		assert_true(n < 10);
+		assert_true(n || ret);
+		if (!ret)
+			break;
+		assert_int_equal(rig_count_fds(), fds);
+		assert_int_equal(write(ends[0], "x", 1), 1);
+		assert_int_equal(read(ends[1], &c, 1), 1);
+	}
+	vfk_server_close(server);
+	assert_int_equal(close(ends[0]), -1);
+	close(ends[1]);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(connected_fd_stays),
 		CASE(permissions),
 		CASE(in_use),
 		CASE(stale),
