@@ -47,7 +47,10 @@ static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vf
 		char text[VFKI_ERROR_SIZE];
 
 		snprintf(text, sizeof(text), "%s", vfk_error());
-		vfki_user_memory_remove(&user->memory, m->iova, m->length, user->timeout_ms);
+		/* One that asked for it already, and is in it: the connection's end is what takes it away then. */
+		if (vfki_user_memory_remove(&user->memory, m->iova, m->length, user->timeout_ms) ==
+		    -EBUSY)
+			vfki_conn_fail(user->conn, -ETIMEDOUT);
 		return vfki_err(r, "%s", text);
 	}
 	addr->addr = m->iova;
