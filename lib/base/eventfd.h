@@ -6,8 +6,9 @@
  * peer has filled it and made it blocking, whatever was checked before. The signaller asks the
  * kernel instead to signal it as the completion of an asynchronous read that is already done
  * (IOCB_FLAG_RESFD, io_submit(2)): that adds one, sticks at the maximum, and never waits. Where
- * asynchronous I/O is not to be had, it polls and writes; then a peer that fills the eventfd
- * between the two can still block the caller.
+ * asynchronous I/O is not to be had, it polls and writes; then a peer that makes the eventfd
+ * blocking and fills it between the two can still block the caller, until it reads it
+ * (SECURITY.md).
  *
  * Threads: a signaller may be used by any number of threads at once.
  */
