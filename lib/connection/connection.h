@@ -96,6 +96,7 @@ struct vfki_request {
 	size_t n_in;		/* at most VFKI_CONN_MAX_IOV */
 	int *in_fds;		/* for its descriptors; more than max_in_fds end the connection */
 	size_t max_in_fds;
+	bool answered; /* set: its own reply came, and if that is an Error the peer lives on, whatever the code */
 	/* set on success */
 	size_t in_len;	 /* bytes of the reply's payload */
 	size_t n_in_fds; /* owned by the caller */

@@ -250,6 +250,7 @@ static int outcome(struct vfki_conn *conn, struct vfki_slot *slot)
 
 	if (slot->state == VFKI_SLOT_DONE) {
 		r = slot->result;
+		slot->rq->answered = true;
 		slot_put(conn, slot);
 		return r ? vfki_err_sys(r, "%s: refused by the peer", name) : 0;
 	}
@@ -351,6 +352,7 @@ int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq)
 	uint64_t deadline_ns = vfki_deadline_ns(timeout_ms);
 	int r = check_request(rq);
 
+	rq->answered = false;
 	if (r)
 		return r;
 	pthread_mutex_lock(&conn->lock);

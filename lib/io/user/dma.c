@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A transport error, after which the mapping's fate is not known. */
-static int settled(struct vfki_user *user, int r)
+/* Asks. Without an answer the mapping's fate is not known; a server that answers ETIMEDOUT has refused. */
+static int settle(struct vfki_user *user, struct vfki_request *rq)
 {
-	return r == -ETIMEDOUT ? vfki_conn_fail(user->conn, r) : r;
+	int r = vfki_user_ask(user, rq);
+
+	return r == -ETIMEDOUT && !rq->answered ? vfki_conn_fail(user->conn, r) : r;
 }
 
 static int send_map(struct vfki_user *user, const struct vfk_dma_mapping *m, int fd)
@@ -30,7 +32,7 @@ static int send_map(struct vfki_user *user, const struct vfk_dma_mapping *m, int
 		rq.out_fds = &fd;
 		rq.n_out_fds = 1;
 	}
-	return settled(user, vfki_user_ask(user, &rq));
+	return settle(user, &rq);
 }
 
 static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
@@ -61,14 +63,18 @@ static int dma_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vf
 static int send_unmap(struct vfki_user *user, const struct vfki_wire_unmap *unmap)
 {
 	uint8_t request[VFKI_WIRE_UNMAP_MAX], reply[VFKI_WIRE_UNMAP_MAX];
-	size_t len = vfki_enc_dma_unmap_request(request, unmap);
+	const struct iovec out = { .iov_base = request,
+				   .iov_len = vfki_enc_dma_unmap_request(request, unmap) };
+	const struct iovec in = { .iov_base = reply, .iov_len = sizeof(reply) };
+	struct vfki_request rq = {
+		.command = VFKI_WIRE_DMA_UNMAP, .out = &out, .n_out = 1, .in = &in, .n_in = 1
+	};
 	const void *bitmap;
-	ssize_t r;
+	int r = settle(user, &rq);
 
-	r = vfki_user_request(user, VFKI_WIRE_DMA_UNMAP, request, len, reply, sizeof(reply));
-	if (r < 0)
-		return settled(user, (int)r);
-	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(reply, (size_t)r, unmap, &bitmap));
+	if (r)
+		return r;
+	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(reply, rq.in_len, unmap, &bitmap));
 }
 
 /* Into @bits, which have room for unmap->bitmap_size bytes. */
@@ -84,10 +90,10 @@ static int send_unmap_bitmap(struct vfki_user *user, const struct vfki_wire_unma
 		.command = VFKI_WIRE_DMA_UNMAP, .out = &out, .n_out = 1, .in = in, .n_in = 2
 	};
 	const void *bitmap;
-	int r = vfki_user_ask(user, &rq);
+	int r = settle(user, &rq);
 
 	if (r)
-		return settled(user, r);
+		return r;
 	return vfki_user_decoded(user, vfki_dec_dma_unmap_reply(front, rq.in_len, unmap, &bitmap));
 }
 
@@ -124,16 +130,26 @@ static int unmap_one(struct vfki_user *user, uint64_t iova, uint64_t length)
 }
 
 /*
- * What an Error reply to an unmap means: still in use, and intact; not there, which is as good as gone; or anything else,
- * from a server that keeps the memory. The space counts on the mapping's end then, so the connection ends too.
+ * What an Error reply to an unmap means: not there, which is as good as gone; or the server keeps the memory, and the mapping is
+ * intact. In that case a code by which a sink says that the device is gone (<vfiokit/dma.h>, unmap) would free memory that it
+ * still reaches.
  */
 static int refused(struct vfki_user *user, int r)
 {
-	if (r == -ENOENT)
-		return 0;
-	if (!r || r == -EBUSY || vfki_conn_ended(user->conn))
+	if (vfki_conn_ended(user->conn))
 		return r;
-	return vfki_conn_fail(user->conn, vfki_err_prefix(-EPROTO, "the server keeps memory"));
+	switch (r) {
+	case -ENOENT:
+		return 0;
+	case -ENODEV:
+	case -ENOTCONN:
+	case -ECONNRESET:
+	case -EPROTO:
+	case -ETIMEDOUT:
+		return vfki_err_prefix(-EBUSY, "the server keeps memory");
+	default:
+		return r;
+	}
 }
 
 static int dma_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms)
