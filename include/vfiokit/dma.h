@@ -324,7 +324,12 @@ VFK_API int vfk_dma_free(struct vfk_dma_space *space, struct vfk_dma_buffer *buf
  */
 VFK_API int vfk_dma_dirty_start(struct vfk_dma_space *space, uint64_t page_size);
 
-/** vfk_dma_dirty_stop - end recording. Returns 0; -EINVAL when it was not started */
+/**
+ * vfk_dma_dirty_stop - end recording
+ *
+ * Returns 0; -EINVAL when it was not started; the -errno of the first device that failed to stop, and recording has ended all
+ * the same.
+ */
 VFK_API int vfk_dma_dirty_stop(struct vfk_dma_space *space);
 
 /**
@@ -334,8 +339,8 @@ VFK_API int vfk_dma_dirty_stop(struct vfk_dma_space *space);
  * @bitmap: one bit a page, 64-bit words in host order; overwritten
  * @words: its length
  *
- * Returns 0; -EINVAL not started, not aligned, or too few @words; -EIO when a device failed: the bitmap then has all
- * bits set, since nothing may be missed.
+ * Returns 0; -EINVAL not started, not aligned, or too few @words; the -errno of a device that failed: the bitmap then has
+ * all bits set, since nothing may be missed.
  */
 VFK_API int vfk_dma_dirty_report(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
 				 uint64_t *bitmap, size_t words);

@@ -46,25 +46,41 @@ int vfk_dma_dirty_start(struct vfk_dma_space *space, uint64_t page_size)
 	return ret;
 }
 
+/* One that fails to stop is gone, or records what nobody asks for: all are told, and it ends. The first failure is returned. */
+static int stop_locked(struct vfk_dma_space *space)
+{
+	char text[VFKI_ERROR_SIZE];
+	int result = 0;
+
+	if (!space->dirty_page)
+		return vfki_err(-EINVAL, "dirty stop: it was not started");
+	for (size_t i = 0; i < space->num_sinks; i++) {
+		int ret = vfki_checked_dirty_stop(space->sinks[i]->io);
+
+		if (ret < 0 && !result) {
+			result = ret;
+			snprintf(text, sizeof(text), "%s", vfk_error());
+		}
+	}
+	space->dirty_page = 0;
+	return result ? vfki_err(result, "%s", text) : 0;
+}
+
 int vfk_dma_dirty_stop(struct vfk_dma_space *space)
 {
-	uint64_t page_size;
+	int ret;
 
 	pthread_mutex_lock(&space->lock);
-	page_size = space->dirty_page;
-	/* one that fails to stop is gone, or records what nobody asks for */
-	for (size_t i = 0; page_size && i < space->num_sinks; i++)
-		(void)vfki_checked_dirty_stop(space->sinks[i]->io);
-	space->dirty_page = 0;
+	ret = stop_locked(space);
 	pthread_mutex_unlock(&space->lock);
-	return page_size ? 0 : vfki_err(-EINVAL, "dirty stop: it was not started");
+	return ret;
 }
 
 /* A report that lacks a page is worse than one with too many. */
-static int report_failed(const struct vfki_sink *sink, uint64_t *bitmap, size_t words)
+static int report_failed(uint64_t *bitmap, size_t words, int ret)
 {
 	memset(bitmap, 0xff, words * sizeof(*bitmap));
-	return vfki_err_prefix(-EIO, "%s: dirty report", sink->io->io->name);
+	return ret;
 }
 
 static int report_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t length,
@@ -89,7 +105,7 @@ static int report_locked(struct vfk_dma_space *space, uint64_t iova, uint64_t le
 	for (size_t i = 0; i < space->num_sinks; i++) {
 		ret = vfki_checked_dirty_report(space->sinks[i]->io, iova, length, page, bitmap);
 		if (ret < 0)
-			return report_failed(space->sinks[i], bitmap, words);
+			return report_failed(bitmap, words, ret);
 	}
 	return 0;
 }

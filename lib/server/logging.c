@@ -132,7 +132,8 @@ int vfki_logging_feature(struct vfki_session *s, struct vfio_device_feature *f)
 		space = true;
 		ret = by_space(s, f);
 	}
-	if (!ret)
+	/* the space has stopped, whatever its device said */
+	if (!ret || (space && id_of(f) == VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP))
 		note(s, f, space);
 	return ret;
 }

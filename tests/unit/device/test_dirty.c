@@ -72,9 +72,21 @@ static void test_report_fails(void **state)
 	(void)state;
 	assert_int_equal(vfk_dma_dirty_start(space, 0x1000), 0);
 	puppet_force(&q, OP_DIRTY_REPORT, -ENOTCONN);
-	assert_int_equal(vfk_dma_dirty_report(space, 0, 66 * 0x1000, bitmap, 2), -EIO);
+	assert_int_equal(vfk_dma_dirty_report(space, 0, 66 * 0x1000, bitmap, 2), -ENOTCONN);
 	assert_true(bitmap[0] == UINT64_MAX);
 	assert_true(bitmap[1] == UINT64_MAX);
+}
+
+/* All are told, and it has ended; the first failure is what the caller hears. */
+static void test_stop_fails(void **state)
+{
+	(void)state;
+	assert_int_equal(vfk_dma_dirty_start(space, 0x1000), 0);
+	puppet_force(&p, OP_DIRTY_STOP, -EXDEV);
+	puppet_force(&q, OP_DIRTY_STOP, -ENOTCONN);
+	assert_refused(&p, vfk_dma_dirty_stop(space), -EXDEV);
+	assert_int_equal(q.calls[OP_DIRTY_STOP], 1);
+	assert_int_equal(vfk_dma_dirty_stop(space), -EINVAL);
 }
 
 static void test_one_cannot(void **state)
@@ -110,10 +122,8 @@ static void test_attach_meanwhile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_report),
-		TEST(test_report_fails),
-		TEST(test_one_cannot),
-		TEST(test_attach_meanwhile),
+		TEST(test_report),     TEST(test_report_fails),	    TEST(test_stop_fails),
+		TEST(test_one_cannot), TEST(test_attach_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
