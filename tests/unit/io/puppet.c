@@ -216,6 +216,16 @@ static int op_dispatch(struct vfk_io *io)
 	return forced(puppet(io), OP_DISPATCH) ? (int)puppet(io)->result[OP_DISPATCH] : 0;
 }
 
+/* With the lock. Its place, or num_maps. */
+static unsigned int find_map(const struct puppet *p, uint64_t iova, uint64_t length)
+{
+	unsigned int i = 0;
+
+	while (i < p->num_maps && (p->maps[i].iova != iova || p->maps[i].length != length))
+		i++;
+	return i;
+}
+
 static int op_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk_dma_addr *addr)
 {
 	struct puppet *p = puppet(io);
@@ -224,9 +234,11 @@ static int op_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk
 		return (int)p->result[OP_MAP];
 	if (m->iova < p->refuse_below)
 		return -ERANGE;
+	pthread_mutex_lock(&p->lock);
 	assert_true(p->num_maps < 64);
-	assert_false(puppet_has_map(p, m->iova, m->length));
+	assert_int_equal(find_map(p, m->iova, m->length), p->num_maps);
 	p->maps[p->num_maps++] = (struct puppet_map){ m->iova, m->length };
+	pthread_mutex_unlock(&p->lock);
 	*addr = p->addr.contiguous ? p->addr : (struct vfk_dma_addr){ m->iova, m->length };
 	return 0;
 }
@@ -234,17 +246,19 @@ static int op_map(struct vfk_io *io, const struct vfk_dma_mapping *m, struct vfk
 static int op_unmap(struct vfk_io *io, uint64_t iova, uint64_t length, uint32_t timeout_ms)
 {
 	struct puppet *p = puppet(io);
+	unsigned int i;
+	bool found;
 
 	p->unmap_timeout = timeout_ms;
 	if (forced(p, OP_UNMAP))
 		return (int)p->result[OP_UNMAP];
-	for (unsigned int i = 0; i < p->num_maps; i++) {
-		if (p->maps[i].iova == iova && p->maps[i].length == length) {
-			p->maps[i] = p->maps[--p->num_maps];
-			return 0;
-		}
-	}
-	return -ENOENT;
+	pthread_mutex_lock(&p->lock);
+	i = find_map(p, iova, length);
+	found = i < p->num_maps;
+	if (found)
+		p->maps[i] = p->maps[--p->num_maps];
+	pthread_mutex_unlock(&p->lock);
+	return found ? 0 : -ENOENT;
 }
 
 static int op_limits(struct vfk_io *io, struct vfk_dma_limits *limits)
@@ -401,13 +415,14 @@ void puppet_add_sparse(struct puppet *p, unsigned int region,
 	p->regions[region].info.flags |= VFIO_REGION_INFO_FLAG_MMAP;
 }
 
-bool puppet_has_map(const struct puppet *p, uint64_t iova, uint64_t length)
+bool puppet_has_map(struct puppet *p, uint64_t iova, uint64_t length)
 {
-	for (unsigned int i = 0; i < p->num_maps; i++) {
-		if (p->maps[i].iova == iova && p->maps[i].length == length)
-			return true;
-	}
-	return false;
+	bool found;
+
+	pthread_mutex_lock(&p->lock);
+	found = find_map(p, iova, length) < p->num_maps;
+	pthread_mutex_unlock(&p->lock);
+	return found;
 }
 
 struct vfk_device *puppet_open(struct puppet *p)

@@ -73,7 +73,7 @@ struct puppet {
 	int32_t irq_index_lie;
 	uint8_t memory[PUPPET_SIZE]; /* behind every region */
 
-	pthread_mutex_t lock; /* what is counted and remembered of accesses */
+	pthread_mutex_t lock; /* what is counted and remembered of accesses, and maps */
 	bool forced[OP_COUNT];
 	long result[OP_COUNT];	      /* of an op that is forced; nothing else is done then */
 	unsigned int after[OP_COUNT]; /* calls before it is forced */
@@ -116,7 +116,7 @@ void puppet_add_sparse(struct puppet *p, unsigned int region,
 void puppet_add_cap(struct puppet *p, unsigned int region, uint16_t id, const void *data,
 		    uint32_t len);
 
-bool puppet_has_map(const struct puppet *p, uint64_t iova, uint64_t length);
+bool puppet_has_map(struct puppet *p, uint64_t iova, uint64_t length);
 
 /* Opens a device on it; fails the test if that fails. */
 struct vfk_device *puppet_open(struct puppet *p);
