@@ -49,8 +49,8 @@ int main(int argc, char **argv)
 	for (uint64_t n = 1; ret == 0 && n <= 12 && key != EOF; n += ret == 0) {
 		key = getchar(); /* a line for each */
 		ret = compute(dev, irq, n);
-		while (ret ==
-		       -ECONNRESET) { /* lost: it is known now, so wait for the server, and begin anew */
+		/* lost: it is known now, so wait for the server, and begin anew */
+		while (ret == -ECONNRESET) {
 			ret = vfk_device_reconnect(dev, vfk_device_epoch(dev));
 			if (ret == 0)
 				ret = initialise(dev);
