@@ -155,7 +155,8 @@ class Serving:
         self.settle()
         expected = self.baseline
         try:
-            wait_until(lambda: self.count_fds() == expected,
+            # Fewer are no leak: what was counted first may have had a client of before, on its way out.
+            wait_until(lambda: self.count_fds() <= expected,
                        lambda: "%d descriptors, there were %d:\n%s"
                        % (self.count_fds(), expected, self.show_fds()), 5)
         finally:
