@@ -59,7 +59,7 @@ class Serving:
             wait_until(self._listens, lambda: "it does not listen: " + self.said())
             self.close_all()
             self.warm_up()
-            self.baseline = self.steady_fds()
+            self.baseline = self.served_fds()
 
     # ---- connecting ----
 
@@ -139,28 +139,29 @@ class Serving:
         session.close()
         self.settle()
 
-    def steady_fds(self):
-        """How many descriptors it has when nothing goes on any more."""
-        counts = [-1]
-        while counts[-3:] != [counts[-1]] * 3:
-            assert len(counts) < 200, counts
-            time.sleep(0.02)
-            counts.append(self.count_fds())
-        return counts[-1]
+    def served_fds(self):
+        """How many descriptors it has with one client: who is served knows that those before are gone, however slow it is."""
+        session = self.client()
+        session.in_step()
+        count = self.count_fds()
+        session.close()
+        return count
 
     def check(self):
         """After each test: it lives, takes a client, and has no more descriptors than at first."""
         self.close_all()
         assert self.process.poll() is None, "it ended: " + self.said()
-        self.settle()
-        expected = self.baseline
+        expected, counts = self.baseline, []
+
+        def as_at_first():
+            counts.append(self.served_fds())
+            return counts[-1] == expected
+
         try:
-            # Fewer are no leak: what was counted first may have had a client of before, on its way out.
-            wait_until(lambda: self.count_fds() <= expected,
-                       lambda: "%d descriptors, there were %d:\n%s"
-                       % (self.count_fds(), expected, self.show_fds()), 5)
+            wait_until(as_at_first, lambda: "%d descriptors, there were %d:\n%s"
+                       % (counts[-1], expected, self.show_fds()), 5)
         finally:
-            self.baseline = self.count_fds()  # one leak is told once
+            self.baseline = counts[-1]  # one leak is told once
         self.check_log()
 
     def check_log(self):
