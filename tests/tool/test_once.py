@@ -56,10 +56,12 @@ def test_one_receive_and_one_send_a_read_served(tmp_path):
         run = subprocess.run(["strace", "-c", "-o", str(trace), TOOL, "serve", "model:edu", "--run", command],
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
         assert run.returncode == 0, run.stderr
-        counts.append({fields[-1]: int(fields[3]) for fields in map(str.split, trace.read_text().splitlines())
+        # Without those in vain, of which there is one wherever a receive begins before its message: calls, less errors.
+        counts.append({fields[-1]: int(fields[3]) - int(fields[4] if len(fields) == 6 else 0)
+                       for fields in map(str.split, trace.read_text().splitlines())
                        if len(fields) >= 5 and re.fullmatch(r"[\d.]+", fields[0]) and fields[-1] != "total"})
     more = {name: counts[1][name] - counts[0].get(name, 0) for name in counts[1]}
-    assert 2000 <= more["sendmsg"] <= 2010 and 1990 <= more["recvmsg"] <= 2100, more
+    assert 2000 <= more["sendmsg"] <= 2010 and 2000 <= more["recvmsg"] <= 2010, more
     # Every 100 ms a look at everything else, and nothing with each read.
     assert sum(n for name, n in more.items() if name not in ("sendmsg", "recvmsg")) < 400, more
 
