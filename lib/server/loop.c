@@ -280,9 +280,6 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 
 	if (!s->accepting || s->session.spoiled || client_leaving(s))
 		return 0;
-	ret = s->lost ? find_device(s, now) : 0;
-	if (ret)
-		return ret;
 	fd = vfki_listener_accept(&s->listener);
 	if (fd == -EAGAIN)
 		return 0;
@@ -300,7 +297,13 @@ static int accept_client(struct vfk_server *s, uint64_t now)
 		refuse_client(s, fd, now);
 		return 1;
 	}
-	ret = start_client(s, fd, now);
+	ret = s->lost ? find_device(s, now) : 0;
+	if (ret) {
+		vfki_fd_close(fd);
+		return ret;
+	}
+	/* it may have taken a while, which is not the client's */
+	ret = start_client(s, fd, vfki_now_ns());
 	if (ret) {
 		vfki_fd_close(fd);
 		tell(s, VFK_SERVER_REFUSED, vfk_error());

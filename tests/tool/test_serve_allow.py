@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import subprocess
+import time
 
 import pytest
 from conftest import TOOL, vfiokit
@@ -32,6 +33,22 @@ def test_not_allowed(serve, option):
     told = "client refused: user %d, group %d, process %d: not allowed" % (
         os.getuid(), os.getgid(), os.getpid())
     assert told in err and "client connected" not in err
+
+
+def test_who_is_not_allowed_makes_nobody_wait(serve, tmp_path):
+    """A proxy waits for its own server on behalf of clients that it would serve."""
+    origin = serve("model:edu")
+    proxy = serve(origin.uri + ",reconnect=1", "--allow-uid=" + NOBODY_HERE, socket=str(tmp_path / "proxy"))
+    origin.process.kill()
+    origin.wait()
+    for _ in range(3):
+        with connect(proxy.socket) as client:
+            try:
+                assert client.recv(1) == b""
+            except ConnectionResetError:
+                pass
+    time.sleep(1.5)
+    assert proxy.process.poll() is None
 
 
 def test_another_user_is_not_allowed(serve, tmp_path):
