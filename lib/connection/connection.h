@@ -58,8 +58,7 @@ struct vfki_conn_opts {
 	uint32_t queue_commands; /* commands kept while nobody takes them; 0: 4096 */
 	size_t queue_bytes;	 /* and their bytes; 0: 16 MiB and what one message may have */
 	uint32_t queue_fds;	 /* and their descriptors; 0: 512 */
-	const char *
-		debug_name; /* the device's, for vfki_debug(); NULL: silent; borrowed for the connection's life */
+	const char *debug_name;	 /* for vfki_debug(), borrowed as long; NULL: silent */
 };
 
 /*
@@ -108,8 +107,8 @@ struct vfki_request {
  * Sends a command and waits for its reply. The reply's header is checked; its payload is for the caller to decode, who
  * calls vfki_conn_fail() when it is no such reply.
  * Returns 0; the -errno of an Error reply, as vfki_wire_errno() has it; -ETIMEDOUT: the request is forgotten, its late
- * reply will be recognised and dropped, and a client may first have to send the answer that it is in; -ENOTCONN: it was not sent, the connection has ended; -ECONNRESET: the peer went
- * while it was under way; -EPROTO. With a text.
+ * reply will be recognised and dropped, and a client may first have to send the answer that it is in; -ENOTCONN: it was not
+ * sent, the connection has ended; -ECONNRESET: the peer went while it was under way; -EPROTO. With a text.
  */
 int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq);
 
