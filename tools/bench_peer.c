@@ -32,29 +32,34 @@ union control {
 	struct cmsghdr align;
 };
 
-/* All of it. Returns 0 or -errno. */
-static int send_all(int socket, const void *data, size_t size, int fd)
+static ssize_t send_with_fd(int socket, const void *data, size_t size, int fd)
 {
 	union control control = { { 0 } };
 	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 
-	if (fd >= 0) {
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		CMSG_FIRSTHDR(&msg)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&msg)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&msg)->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
-	}
-	while (iov.iov_len) {
-		n = sendmsg(socket, &msg, MSG_NOSIGNAL);
+	CMSG_FIRSTHDR(&msg)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&msg)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&msg)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
+	return sendmsg(socket, &msg, MSG_NOSIGNAL);
+}
+
+/* All of it. send() takes less than sendmsg(). Returns 0 or -errno. */
+static int send_all(int socket, const char *data, size_t size, int fd)
+{
+	while (size) {
+		ssize_t n = fd >= 0 ? send_with_fd(socket, data, size, fd) :
+				      send(socket, data, size, MSG_NOSIGNAL);
+
 		if (n < 0)
 			return -errno;
-		iov.iov_base = (char *)iov.iov_base + n;
-		iov.iov_len -= (size_t)n;
-		msg.msg_controllen = 0;
+		data += n;
+		size -= (size_t)n;
+		fd = -1;
 	}
 	return 0;
 }

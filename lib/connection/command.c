@@ -39,7 +39,8 @@ static int take_next(struct vfki_conn *conn, struct vfki_command **cmd, bool blo
 	struct vfki_node *node;
 	int r = 0;
 
-	vfki_conn_release(conn);
+	if (conn->current)
+		vfki_conn_release(conn);
 	pthread_mutex_lock(&conn->lock);
 	vfki_queue_unwake(conn);
 	node = vfki_queue_take(conn);
@@ -66,28 +67,20 @@ int vfki_conn_await(struct vfki_conn *conn, struct vfki_command **cmd)
 	return take_next(conn, cmd, true);
 }
 
-bool vfki_conn_pending(struct vfki_conn *conn)
-{
-	bool r;
-
-	pthread_mutex_lock(&conn->lock);
-	r = conn->error || conn->queue.head ||
-	    conn->stage_end - conn->stage_begin >= sizeof(struct vfki_wire_header);
-	pthread_mutex_unlock(&conn->lock);
-	return r;
-}
-
-void vfki_conn_release(struct vfki_conn *conn)
+bool vfki_conn_release(struct vfki_conn *conn)
 {
 	struct vfki_node *node = conn->current;
+	bool more;
 
-	if (!node)
-		return;
 	conn->current = NULL;
-	vfki_fd_close_all(node->fds, node->cmd.nfds);
+	if (node && node->cmd.nfds)
+		vfki_fd_close_all(node->fds, node->cmd.nfds);
 	pthread_mutex_lock(&conn->lock);
 	vfki_queue_drop(conn, node);
+	more = conn->error || conn->queue.head ||
+	       conn->stage_end - conn->stage_begin >= sizeof(struct vfki_wire_header);
 	pthread_mutex_unlock(&conn->lock);
+	return more;
 }
 
 int vfki_conn_look(struct vfki_conn *conn)
@@ -130,11 +123,12 @@ void vfki_conn_wake(struct vfki_conn *conn)
 static int send_reply(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *fds,
 		      size_t nfds)
 {
+	struct vfki_bound bound = { .timeout_ms = conn->opts.timeout_ms };
 	bool sent;
 	int r;
 
 	pthread_mutex_lock(&conn->lock);
-	r = vfki_send(conn, iov, n, fds, nfds, vfki_deadline_ns(conn->opts.timeout_ms), &sent);
+	r = vfki_send(conn, iov, n, fds, nfds, &bound, &sent);
 	/* A reply that is left out would be awaited for ever. */
 	if (r == -ETIMEDOUT)
 		vfki_conn_end_locked(conn, r);

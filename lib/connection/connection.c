@@ -48,8 +48,8 @@ int vfki_conn_end_locked(struct vfki_conn *conn, int err)
 {
 	if (conn->error)
 		return err;
-	conn->error = err;
 	set_reason(conn);
+	conn->error = err;
 	if (conn->opts.debug_name)
 		vfki_debug("%s: the connection %s has ended: %s", conn->opts.debug_name,
 			   conn->opts.server ? "of its client" : "to its server", conn->reason);
@@ -82,12 +82,7 @@ int vfki_conn_fail(struct vfki_conn *conn, int err)
 
 int vfki_conn_ended(struct vfki_conn *conn)
 {
-	int r;
-
-	pthread_mutex_lock(&conn->lock);
-	r = conn->error;
-	pthread_mutex_unlock(&conn->lock);
-	return r;
+	return conn->error;
 }
 
 const char *vfki_conn_reason(struct vfki_conn *conn)

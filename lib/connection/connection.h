@@ -24,6 +24,7 @@
 #ifndef VFKI_CONNECTION_CONNECTION_H
 #define VFKI_CONNECTION_CONNECTION_H
 
+#include "lib/base/error.h"
 #include "lib/connection/transport.h"
 #include "lib/wire/wire.h"
 #include <stdbool.h>
@@ -119,8 +120,8 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq);
 
 /*
  * Server: the next whole command, without blocking. The one before it is released. To be called until it returns 0 or
- * vfki_conn_pending() is false (and then released), since more than one may have been received at once: those are seen by
- * no poll; whoever stops earlier calls vfki_conn_wake().
+ * vfki_conn_release() false, since more than one may have been received at once: those are seen by no poll; whoever stops
+ * earlier calls vfki_conn_wake().
  * Returns 1; 0 when there is none; -ENOTCONN the peer is gone, -EPROTO it broke the protocol, -ETIMEDOUT it did not take
  * an answer, what vfki_conn_fail() was given: then, for good.
  */
@@ -129,11 +130,11 @@ int vfki_conn_next(struct vfki_conn *conn, struct vfki_command **cmd);
 /* Server: the same, but waits in the receive, at most for the transport's bound; at once 0 while another thread reads. */
 int vfki_conn_await(struct vfki_conn *conn, struct vfki_command **cmd);
 
-/* Server: whether vfki_conn_next() has something that no poll shows. If not, a call of it costs a receive in vain. */
-bool vfki_conn_pending(struct vfki_conn *conn);
-
-/* Server: closes the descriptors of the command being handled, and forgets it; with none it does nothing. */
-void vfki_conn_release(struct vfki_conn *conn);
+/*
+ * Server: closes the descriptors of the command being handled, if there is one, and forgets it. Returns whether
+ * vfki_conn_next() has something that no poll shows: if not, a call of it costs a receive in vain.
+ */
+bool vfki_conn_release(struct vfki_conn *conn);
 
 /*
  * Client: reads what is there, without blocking, and handles the commands in it. Returns their number; 0 also when
@@ -170,7 +171,7 @@ void vfki_conn_wake(struct vfki_conn *conn);
  * Ends the connection because of @err (-EPROTO: the peer sent what cannot be), with this thread's present text as the
  * reason that others are told. Returns @err. One that has ended stays as it is.
  */
-int vfki_conn_fail(struct vfki_conn *conn, int err);
+VFKI_COLD int vfki_conn_fail(struct vfki_conn *conn, int err);
 
 /* 0 while it lives; else the -errno with which it ended: -ENOTCONN, -EPROTO, -ETIMEDOUT, what vfki_conn_fail() said. */
 int vfki_conn_ended(struct vfki_conn *conn);

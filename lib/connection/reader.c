@@ -71,7 +71,8 @@ static void done(struct vfki_conn *conn)
 {
 	struct vfki_incoming *in = &conn->in;
 
-	vfki_fd_close_all(in->fds, in->nfds);
+	if (in->nfds)
+		vfki_fd_close_all(in->fds, in->nfds);
 	in->nfds = 0;
 	in->known = false;
 	in->slot = NULL;
@@ -174,10 +175,8 @@ static void take_staged(struct vfki_conn *conn)
 static int finish(struct vfki_conn *conn)
 {
 	struct vfki_incoming *in = &conn->in;
-	int r = check(conn);
+	int r = 0;
 
-	if (r)
-		return r;
 	if (in->node) {
 		r = vfki_queue_add(conn, in);
 		if (!r)
@@ -208,10 +207,11 @@ static int parse_one(struct vfki_conn *conn)
 
 void vfki_reader_parse(struct vfki_conn *conn, bool one)
 {
-	int r = 0;
+	int r;
 
-	while (!conn->error && r >= 0 && r != 2 && !(one && r == 1))
-		r = parse_one(conn);
+	do
+		r = conn->error ? 2 : parse_one(conn);
+	while (!r || (r == 1 && !one));
 	if (r < 0 && !conn->error)
 		vfki_conn_end_locked(conn, r);
 }
@@ -229,7 +229,8 @@ static int claim_early(struct vfki_conn *conn)
 /* The stage's room behind what is left in it: less than a header, since all else was taken apart. */
 static size_t stage_place(struct vfki_conn *conn, struct iovec *iov)
 {
-	memmove(conn->stage, conn->stage + conn->stage_begin, staged(conn));
+	if (staged(conn))
+		memmove(conn->stage, conn->stage + conn->stage_begin, staged(conn));
 	conn->stage_end = staged(conn);
 	conn->stage_begin = 0;
 	iov->iov_base = conn->stage + conn->stage_end;
@@ -270,6 +271,14 @@ static int receive_failed(struct vfki_conn *conn, int r)
 	return vfki_conn_end_locked(conn, r);
 }
 
+/* The rest of a message brought descriptors, which it may not have. */
+static int claim_late(struct vfki_conn *conn)
+{
+	int r = claim_arrived(conn);
+
+	return r ? r : check(conn);
+}
+
 /* What came with the last receive; @n bytes. */
 static int account(struct vfki_conn *conn, size_t n)
 {
@@ -277,7 +286,7 @@ static int account(struct vfki_conn *conn, size_t n)
 	conn->arrived_end = conn->received;
 	if (conn->arrived.lost)
 		return vfki_err(-EPROTO, "more descriptors in a message than can be had");
-	return conn->in.known ? claim_arrived(conn) : 0;
+	return conn->in.known && conn->arrived.count ? claim_late(conn) : 0;
 }
 
 int vfki_reader_receive(struct vfki_conn *conn, bool block)

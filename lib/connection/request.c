@@ -58,7 +58,13 @@ static void slot_put(struct vfki_conn *conn, struct vfki_slot *slot)
 {
 	slot->state = VFKI_SLOT_FREE;
 	slot->rq = NULL;
-	pthread_cond_signal(&conn->slot_free);
+	if (conn->wanting)
+		pthread_cond_signal(&conn->slot_free);
+}
+
+static int odd_reply(const struct vfki_wire_header *h, const char *what)
+{
+	return vfki_err(-EPROTO, "%s reply %s", vfki_wire_command_name(h->command), what);
 }
 
 /*
@@ -68,7 +74,7 @@ static void slot_put(struct vfki_conn *conn, struct vfki_slot *slot)
 static int posted_reply(struct vfki_conn *conn, const struct vfki_wire_header *h)
 {
 	if (!conn->posted)
-		return vfki_err(-EPROTO, "%s reply to nothing", vfki_wire_command_name(h->command));
+		return odd_reply(h, "to nothing");
 	conn->posted--;
 	if (conn->opts.debug_name)
 		vfki_debug("%s: a reply to a posted %s is dropped", conn->opts.debug_name,
@@ -78,17 +84,16 @@ static int posted_reply(struct vfki_conn *conn, const struct vfki_wire_header *h
 
 static int check_reply(const struct vfki_slot *slot, const struct vfki_wire_header *h)
 {
-	const char *name = vfki_wire_command_name(h->command);
-
 	if (slot->state != VFKI_SLOT_WAITING && slot->state != VFKI_SLOT_ABANDONED)
-		return vfki_err(-EPROTO, "%s reply to nothing", name);
+		return odd_reply(h, "to nothing");
 	if (slot->id != h->id)
-		return vfki_err(-EPROTO, "%s reply with an id that was not sent", name);
+		return odd_reply(h, "with an id that was not sent");
 	if (slot->command != h->command)
-		return vfki_err(-EPROTO, "%s reply to another command", name);
+		return odd_reply(h, "to another command");
 	if (slot->state == VFKI_SLOT_WAITING && vfki_wire_payload(h) > slot->capacity)
 		return vfki_err(-EPROTO, "%s reply with %zu bytes of payload, at most %zu expected",
-				name, vfki_wire_payload(h), slot->capacity);
+				vfki_wire_command_name(h->command), vfki_wire_payload(h),
+				slot->capacity);
 	return 0;
 }
 
@@ -184,7 +189,8 @@ static void read_until(struct vfki_conn *conn, struct vfki_slot *slot, uint64_t 
 }
 
 /* *Until somebody has put the reply into place, or gives the reader's role away. False at the deadline. */
-static bool follow(struct vfki_conn *conn, struct vfki_slot *slot, uint64_t deadline_ns)
+static __attribute__((noinline)) bool follow(struct vfki_conn *conn, struct vfki_slot *slot,
+					     uint64_t deadline_ns)
 {
 	bool in_time;
 
@@ -223,10 +229,10 @@ static void wait_reply(struct vfki_conn *conn, struct vfki_slot *slot, uint64_t 
 }
 
 /*
- * *The lowest free slot; NULL when none became free in time. All may have been given up on: then it is the late replies
- * that free them, and somebody must read those.
+ * *Until a slot may be free, or the deadline. All may have been given up on: then it is the late replies that free them,
+ * and somebody must read those.
  */
-static struct vfki_slot *slot_get(struct vfki_conn *conn, uint64_t deadline_ns)
+static VFKI_COLD void wait_slot(struct vfki_conn *conn, uint64_t deadline_ns)
 {
 	bool in_time = true;
 
@@ -239,42 +245,60 @@ static struct vfki_slot *slot_get(struct vfki_conn *conn, uint64_t deadline_ns)
 		in_time = in_time && vfki_now_ns() < deadline_ns;
 	}
 	conn->wanting--;
-	return conn->error ? NULL : find_free(conn);
 }
 
-/* After the last wait: what came of it, and the slot's fate. */
-static int outcome(struct vfki_conn *conn, struct vfki_slot *slot)
+/* *The lowest free slot; NULL when the connection has ended, or none became free in time. */
+static struct vfki_slot *slot_get(struct vfki_conn *conn, struct vfki_bound *bound)
+{
+	struct vfki_slot *slot = find_free(conn);
+
+	if (!slot) {
+		wait_slot(conn, vfki_bound_deadline(bound));
+		slot = find_free(conn);
+	}
+	return conn->error ? NULL : slot;
+}
+
+static VFKI_COLD int unanswered(struct vfki_conn *conn, struct vfki_slot *slot)
 {
 	const char *name = vfki_wire_command_name(slot->command);
-	int r;
 
-	if (slot->state == VFKI_SLOT_DONE) {
-		r = slot->result;
-		slot->rq->answered = true;
-		slot_put(conn, slot);
-		return r ? vfki_err_sys(r, "%s: refused by the peer", name) : 0;
-	}
 	if (conn->error) {
 		slot_put(conn, slot);
-		r = conn->error == -EPROTO ? -EPROTO : -ECONNRESET;
-		return vfki_err(r, "%s: %s", name, conn->reason);
+		return vfki_err(conn->error == -EPROTO ? -EPROTO : -ECONNRESET, "%s: %s", name,
+				conn->reason);
 	}
 	slot->state = VFKI_SLOT_ABANDONED;
 	slot->rq = NULL;
 	return vfki_err(-ETIMEDOUT, "%s: no answer in time", name);
 }
 
+/* After the last wait: what came of it, and the slot's fate. */
+static int outcome(struct vfki_conn *conn, struct vfki_slot *slot)
+{
+	int r = slot->result;
+
+	if (slot->state != VFKI_SLOT_DONE)
+		return unanswered(conn, slot);
+	slot->rq->answered = true;
+	slot_put(conn, slot);
+	if (r)
+		vfki_err_sys(r, "%s: refused by the peer", vfki_wire_command_name(slot->command));
+	return r;
+}
+
 /*
  * Commands that were read while nobody could handle them, and the reader's role if it lies about. A caller whose time is up
  * handles what can be done at once: no poll shows it.
  */
-static void leave(struct vfki_conn *conn, uint64_t deadline_ns)
+static void leave(struct vfki_conn *conn, struct vfki_bound *bound)
 {
-	uint64_t soon_ns;
+	uint64_t deadline_ns, soon_ns;
 
 	if (conn->reading)
 		return;
 	if (conn->queue.head && !conn->opts.server) {
+		deadline_ns = vfki_bound_deadline(bound);
 		soon_ns = vfki_now_ns() + LEAVE_NS;
 		vfki_reader_take(conn);
 		vfki_queue_serve(conn, deadline_ns > soon_ns ? deadline_ns : soon_ns);
@@ -287,7 +311,7 @@ static void leave(struct vfki_conn *conn, uint64_t deadline_ns)
 /* ---- sending ---- */
 
 static int send_command(struct vfki_conn *conn, const struct vfki_request *rq, uint16_t id,
-			uint32_t flags, uint64_t deadline_ns, bool *sent)
+			uint32_t flags, struct vfki_bound *bound, bool *sent)
 {
 	struct iovec iov[VFKI_CONN_MAX_IOV + 1];
 	struct vfki_wire_header head;
@@ -297,11 +321,11 @@ static int send_command(struct vfki_conn *conn, const struct vfki_request *rq, u
 	iov[0].iov_len = sizeof(head);
 	if (rq->n_out)
 		memcpy(iov + 1, rq->out, rq->n_out * sizeof(*iov));
-	return vfki_send(conn, iov, rq->n_out + 1, rq->out_fds, rq->n_out_fds, deadline_ns, sent);
+	return vfki_send(conn, iov, rq->n_out + 1, rq->out_fds, rq->n_out_fds, bound, sent);
 }
 
 /* When the command could not be sent whole. */
-static int unsent(struct vfki_conn *conn, struct vfki_slot *slot, int r, bool sent)
+static VFKI_COLD int unsent(struct vfki_conn *conn, struct vfki_slot *slot, int r, bool sent)
 {
 	const char *name = vfki_wire_command_name(slot->command);
 
@@ -326,11 +350,11 @@ static int check_request(const struct vfki_request *rq)
 }
 
 /* *Sends and waits. */
-static int converse(struct vfki_conn *conn, struct vfki_request *rq, uint64_t deadline_ns,
+static int converse(struct vfki_conn *conn, struct vfki_request *rq, struct vfki_bound *bound,
 		    bool fresh)
 {
 	uint64_t delays = conn->delays;
-	struct vfki_slot *slot = slot_get(conn, deadline_ns);
+	struct vfki_slot *slot = slot_get(conn, bound);
 	bool sent;
 	int r;
 
@@ -339,33 +363,39 @@ static int converse(struct vfki_conn *conn, struct vfki_request *rq, uint64_t de
 	if (!slot)
 		return vfki_err(-ETIMEDOUT, "too many requests are unanswered");
 	slot_take(conn, slot, rq);
-	r = send_command(conn, rq, slot->id, 0, deadline_ns, &sent);
+	r = send_command(conn, rq, slot->id, 0, bound, &sent);
 	if (r)
 		return unsent(conn, slot, r, sent);
-	wait_reply(conn, slot, deadline_ns, fresh && delays == conn->delays);
+	/* The clock is read while the peer works. */
+	wait_reply(conn, slot, vfki_bound_deadline(bound), fresh && delays == conn->delays);
 	return outcome(conn, slot);
+}
+
+static struct vfki_bound bound_of(const struct vfki_conn *conn, const struct vfki_request *rq)
+{
+	return (struct vfki_bound){
+		.timeout_ms = rq->timeout_ms ? rq->timeout_ms : conn->opts.timeout_ms,
+	};
 }
 
 int vfki_conn_request(struct vfki_conn *conn, struct vfki_request *rq)
 {
-	uint32_t timeout_ms = rq->timeout_ms ? rq->timeout_ms : conn->opts.timeout_ms;
-	uint64_t deadline_ns = vfki_deadline_ns(timeout_ms);
+	struct vfki_bound bound = bound_of(conn, rq);
 	int r = check_request(rq);
 
 	rq->answered = false;
 	if (r)
 		return r;
 	pthread_mutex_lock(&conn->lock);
-	r = converse(conn, rq, deadline_ns, timeout_ms == conn->opts.timeout_ms);
-	leave(conn, deadline_ns);
+	r = converse(conn, rq, &bound, bound.timeout_ms == conn->opts.timeout_ms);
+	leave(conn, &bound);
 	pthread_mutex_unlock(&conn->lock);
 	return r;
 }
 
 int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 {
-	uint32_t timeout_ms = rq->timeout_ms ? rq->timeout_ms : conn->opts.timeout_ms;
-	uint64_t deadline_ns = vfki_deadline_ns(timeout_ms);
+	struct vfki_bound bound = bound_of(conn, rq);
 	bool sent;
 	int r = check_request(rq);
 
@@ -373,7 +403,7 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 		return r;
 	pthread_mutex_lock(&conn->lock);
 	conn->posted++;
-	r = send_command(conn, rq, SLOT_POSTED, VFKI_WIRE_NO_REPLY, deadline_ns, &sent);
+	r = send_command(conn, rq, SLOT_POSTED, VFKI_WIRE_NO_REPLY, &bound, &sent);
 	if (r) {
 		conn->posted--;
 		r = vfki_err_prefix(sent && r == -ENOTCONN ? -ECONNRESET : r, "%s",
@@ -381,7 +411,7 @@ int vfki_conn_post(struct vfki_conn *conn, const struct vfki_request *rq)
 	} else if (!conn->opts.server && conn->posted % POSTS_A_LOOK == 0) {
 		vfki_conn_look(conn);
 	}
-	leave(conn, deadline_ns);
+	leave(conn, &bound);
 	pthread_mutex_unlock(&conn->lock);
 	return r;
 }

@@ -23,8 +23,9 @@ static bool may_read(const struct vfki_conn *conn)
 }
 
 /* *Waits until more can be sent; reads meanwhile. Returns 0; -ETIMEDOUT; -ENOTCONN. */
-static int stalled(struct vfki_conn *conn, uint64_t deadline_ns)
+static VFKI_COLD int stalled(struct vfki_conn *conn, struct vfki_bound *bound)
 {
+	uint64_t deadline_ns = vfki_bound_deadline(bound);
 	bool read = may_read(conn), took = read && !conn->reading;
 	uint64_t until_ns = deadline_ns;
 	int ev;
@@ -66,7 +67,7 @@ static void advance(struct iovec **iov, size_t *n, size_t sent)
 
 /* *The whole message. */
 static int push(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *fds, size_t nfds,
-		uint64_t deadline_ns, bool *sent)
+		struct vfki_bound *bound, bool *sent)
 {
 	while (n) {
 		ssize_t r;
@@ -81,7 +82,7 @@ static int push(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *
 			continue;
 		}
 		if (r == -EAGAIN)
-			r = stalled(conn, deadline_ns);
+			r = stalled(conn, bound);
 		else if (r == -ENOTCONN)
 			r = vfki_err(-ENOTCONN, "the peer is gone");
 		else
@@ -92,21 +93,34 @@ static int push(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *
 	return 0;
 }
 
+/* *False when it did not come in time. */
+static bool wait_turn(struct vfki_conn *conn, struct vfki_bound *bound)
+{
+	bool in_time = true;
+
+	while (in_time && conn->sending && !conn->error) {
+		conn->senders++;
+		in_time = vfki_conn_sleep(conn, &conn->send_turn, vfki_bound_deadline(bound));
+		conn->senders--;
+	}
+	return in_time;
+}
+
 int vfki_send(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *fds, size_t nfds,
-	      uint64_t deadline_ns, bool *sent)
+	      struct vfki_bound *bound, bool *sent)
 {
 	int r;
 
 	*sent = false;
-	while (conn->sending && !conn->error)
-		if (!vfki_conn_sleep(conn, &conn->send_turn, deadline_ns))
-			return vfki_err(-ETIMEDOUT, "the peer takes no more messages");
+	if (!wait_turn(conn, bound))
+		return vfki_err(-ETIMEDOUT, "the peer takes no more messages");
 	if (conn->error)
 		return vfki_conn_gone(conn);
 	conn->sending = true;
-	r = push(conn, iov, n, fds, nfds, deadline_ns, sent);
+	r = push(conn, iov, n, fds, nfds, bound, sent);
 	conn->sending = false;
-	pthread_cond_signal(&conn->send_turn);
+	if (conn->senders)
+		pthread_cond_signal(&conn->send_turn);
 	/* Half a message cannot be taken back. */
 	if (r && (*sent || r == -ENOTCONN))
 		vfki_conn_end_locked(conn, r);

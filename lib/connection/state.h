@@ -10,8 +10,11 @@
 #ifndef VFKI_CONNECTION_STATE_H
 #define VFKI_CONNECTION_STATE_H
 
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
 #include "lib/connection/connection.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* One place less than ids have: the last one marks posted commands. */
 #define SLOT_BITS   6u
@@ -47,9 +50,9 @@ struct vfki_slot {
 
 /* A command of the peer's, with its payload behind it. */
 struct vfki_node {
-	struct vfki_command cmd;
-	struct vfki_node *next;
 	int fds[VFKI_WIRE_MAX_FDS];
+	struct vfki_node *next;
+	struct vfki_command cmd;
 	uint8_t payload[] __attribute__((aligned(16)));
 };
 
@@ -75,30 +78,27 @@ struct vfki_incoming {
 	int fds[VFKI_WIRE_MAX_FDS];
 };
 
+/* What every message needs stands together; arrays that are touched at their begin only, or never, stand behind. */
 struct vfki_conn {
+	pthread_mutex_t lock;
 	struct vfki_transport transport;
 	struct vfki_conn_opts opts;
 	uint32_t max_message;
-	pthread_mutex_t lock;
-
-	int error;	  /* 0 while it lives */
-	char reason[256]; /* set with error */
+	atomic_int error; /* 0 while it lives; changed under the lock, once the reason stands */
 
 	bool sending;
+	size_t senders; /* threads that wait for their turn */
 	uint64_t delays; /* how often a thread had to wait: whoever saw none has its whole time left */
 	size_t posted; /* No_reply commands sent, less the replies that came back for them */
-	pthread_cond_t send_turn;
 
 	bool reading;
-	pthread_t reader; /* valid while reading */
-	bool receiving;	  /* the reader is in a receive: @arrived is its own */
-	bool taking;	  /* vfki_conn_next() reads: it takes the command itself */
-	size_t wanting;	  /* threads that wait for a slot */
-	size_t asleep;	  /* slots that are */
-	struct vfki_incoming in;
-	uint64_t received;	     /* bytes of the stream */
-	uint64_t arrived_end;	     /* @received when @arrived came */
-	struct vfki_arrived arrived; /* count 0: none that wait for their message */
+	pthread_t reader;     /* valid while reading */
+	bool receiving;	      /* the reader is in a receive: @arrived is its own */
+	bool taking;	      /* vfki_conn_next() reads: it takes the command itself */
+	size_t wanting;	      /* threads that wait for a slot */
+	size_t asleep;	      /* slots that are */
+	uint64_t received;    /* bytes of the stream */
+	uint64_t arrived_end; /* @received when @arrived came */
 	size_t stage_begin, stage_end;
 
 	struct vfki_queue queue;
@@ -106,17 +106,21 @@ struct vfki_conn {
 	int wake_fd;
 	bool woken;
 
-	pthread_cond_t slot_free;
+	struct vfki_incoming in;
+	struct vfki_arrived arrived; /* count 0: none that wait for their message */
 	struct vfki_slot slots[VFKI_CONN_MAX_REQUESTS];
 	uint8_t stage[STAGE_SIZE];
+	pthread_cond_t send_turn;
+	pthread_cond_t slot_free;
+	char reason[256];
 };
 
 /* All functions below are called with the lock held, and return with it. Those marked * give it up meanwhile. */
 
 /* connection.c: ends the connection because of @err, with this thread's text as the reason. Returns @err. */
-int vfki_conn_end_locked(struct vfki_conn *conn, int err);
+VFKI_COLD int vfki_conn_end_locked(struct vfki_conn *conn, int err);
 /* What a caller gets that comes too late, with a text. */
-int vfki_conn_gone(struct vfki_conn *conn);
+VFKI_COLD int vfki_conn_gone(struct vfki_conn *conn);
 /* *Waits on @cond; false at the deadline. */
 bool vfki_conn_sleep(struct vfki_conn *conn, pthread_cond_t *cond, uint64_t deadline_ns);
 
@@ -126,9 +130,25 @@ bool vfki_conn_sleep(struct vfki_conn *conn, pthread_cond_t *cond, uint64_t dead
  */
 int vfki_conn_look(struct vfki_conn *conn);
 
+/*
+ * Until when something may take. Most things take no time at all, and then nobody need look at the clock: it is read when
+ * the first wait begins.
+ */
+struct vfki_bound {
+	uint32_t timeout_ms;
+	uint64_t deadline_ns; /* 0: it has not begun */
+};
+
+static inline uint64_t vfki_bound_deadline(struct vfki_bound *bound)
+{
+	if (!bound->deadline_ns)
+		bound->deadline_ns = vfki_deadline_ns(bound->timeout_ms);
+	return bound->deadline_ns;
+}
+
 /* sender.c: *one message, as vfki_conn_request() says. *sent tells whether the peer may have seen any of it. */
 int vfki_send(struct vfki_conn *conn, struct iovec *iov, size_t n, const int *fds, size_t nfds,
-	      uint64_t deadline_ns, bool *sent);
+	      struct vfki_bound *bound, bool *sent);
 
 /* reader.c: the role; take it only while nobody has it. Giving it back wakes somebody who waits for a reply. */
 void vfki_reader_take(struct vfki_conn *conn);

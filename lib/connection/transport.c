@@ -25,17 +25,33 @@ union fd_control {
 	char space[CMSG_SPACE(VFKI_TRANSPORT_MAX_FDS * sizeof(int))];
 };
 
+/* Up to so many bytes, joining a message's pieces costs less than having the kernel walk over them. */
+#define SMALL_MESSAGE 256
+
 static bool is_gone(int err)
 {
 	return err == EPIPE || err == ECONNRESET || err == ENOTCONN || err == ESHUTDOWN;
 }
 
-static ssize_t unix_send(struct vfki_transport *t, const struct iovec *iov, size_t n,
-			 const int *fds, size_t nfds)
+/* Puts the pieces together; 0: there is no room for them. */
+static size_t join(const struct iovec *iov, size_t n, char *to, size_t room)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (iov[i].iov_len > room - len)
+			return 0;
+		memcpy(to + len, iov[i].iov_base, iov[i].iov_len);
+		len += iov[i].iov_len;
+	}
+	return len;
+}
+
+static ssize_t send_pieces(const struct vfki_transport *t, const struct iovec *iov, size_t n,
+			   const int *fds, size_t nfds)
 {
 	union fd_control control;
 	struct msghdr mh = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
-	ssize_t r;
 
 	if (nfds) {
 		struct cmsghdr *c = &control.align;
@@ -48,8 +64,19 @@ static ssize_t unix_send(struct vfki_transport *t, const struct iovec *iov, size
 		mh.msg_control = &control;
 		mh.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 	}
+	return sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t unix_send(struct vfki_transport *t, const struct iovec *iov, size_t n,
+			 const int *fds, size_t nfds)
+{
+	char small[SMALL_MESSAGE];
+	size_t len = nfds ? 0 : join(iov, n, small, sizeof(small));
+	ssize_t r;
+
 	do
-		r = sendmsg(t->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+		r = len ? send(t->fd, small, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
+			  send_pieces(t, iov, n, fds, nfds);
 	while (r < 0 && errno == EINTR);
 	if (r >= 0)
 		return r;

@@ -22,11 +22,11 @@ struct vfki_answer {
 	uint8_t head[VFKI_ANSWER_HEAD] __attribute__((aligned(8)));
 	struct iovec iov[2]; /* into head, the session's buffer, the command, or memory */
 	size_t n;
-	int fds[VFKI_WIRE_MAX_FDS]; /* sent; borrowed from files, unless owns_fds */
 	size_t nfds;
 	bool owns_fds;		     /* they are closed after the reply */
-	struct vfk_region_fds files; /* owned: closed after the reply */
 	void *memory;		     /* owned: freed after the reply; NULL: none */
+	struct vfk_region_fds files; /* owned: closed after the reply */
+	int fds[VFKI_WIRE_MAX_FDS];  /* sent; borrowed from files, unless owns_fds */
 };
 
 /* A handler's result when the command waits for something; it is answered by vfki_command_finish() later. */

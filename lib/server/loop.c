@@ -406,22 +406,46 @@ static bool client_alone(const struct vfk_server *s)
 	       vfki_session_ready(&s->session);
 }
 
+/* Takes the client's socket out of the set, or puts it back. */
+static int watch_socket(struct vfk_server *s, bool in)
+{
+	return watch(s, in ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, vfki_conn_fd(s->session.conn),
+		     s->taking ? EPOLLIN : 0, SOURCE_CLIENT);
+}
+
+/* Every message to a socket in a set costs its sender a call into the set: from the second one on this one is in none. */
+static int await_client(struct vfk_server *s, uint64_t end)
+{
+	int done = 0, ret, in;
+	bool out = false, more;
+	uint64_t now;
+
+	do {
+		ret = vfki_session_await(&s->session);
+		now = vfki_now_ns();
+		more = ret > 0 && now < end && client_alone(s);
+		if (out != more) {
+			in = watch_socket(s, out);
+			if (in && ret >= 0)
+				ret = in;
+			out = more;
+		}
+		done += settle(s, ret, now);
+	} while (more);
+	return done;
+}
+
 int vfk_server_linger(struct vfk_server *s, uint32_t time_ms)
 {
 	uint64_t end = vfki_now_ns() + time_ms * (uint64_t)VFKI_NS_PER_MS, now;
 	bool can = vfk_device_poll_fd(s->dev) == -ENOTSUP;
-	int done = 0, ret;
+	int done = 0;
 
 	if (time_ms > VFKI_LINGER_MAX_MS)
 		return vfki_err(-ERANGE, "server: lingers for %u ms, at most %u", time_ms,
 				VFKI_LINGER_MAX_MS);
-	while (can && client_alone(s)) {
-		ret = vfki_session_await(&s->session);
-		now = vfki_now_ns();
-		done += settle(s, ret, now);
-		if (ret <= 0 || now >= end)
-			break;
-	}
+	if (can && client_alone(s))
+		done = await_client(s, end);
 	now = vfki_now_ns();
 	update_taking(s);
 	update_accepting(s, now);

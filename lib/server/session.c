@@ -209,10 +209,8 @@ static int serve(struct vfki_session *s, bool wait, uint64_t began)
 		if (ret)
 			return ret;
 		n++;
-		if (!s->unmapping.cmd && !vfki_conn_pending(s->conn)) {
-			vfki_conn_release(s->conn);
+		if (!s->unmapping.cmd && !vfki_conn_release(s->conn))
 			return n;
-		}
 	} while (n < BURST && !is_time_up(&began));
 	vfki_conn_wake(s->conn);
 	return n;

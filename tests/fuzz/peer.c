@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* The one that sendmsg() is for; there is one thread. */
+/* The one that what is sent is for; there is one thread. */
 static struct peer *listening;
 
 void peer_begin(struct peer *peer, const uint8_t *data, size_t size)
@@ -203,10 +203,9 @@ static void listen_to(struct peer *peer)
 		hear(peer, bytes, (size_t)n);
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+static void was_sent(int fd, const struct msghdr *m, ssize_t n)
 {
 	struct peer *peer = listening;
-	ssize_t n = __real_sendmsg(fd, m, flags);
 	int error = errno;
 
 	if (peer && fd != peer->fd && n > 0 && peer->sent)
@@ -214,5 +213,22 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 	if (peer && fd != peer->fd && n > 0)
 		listen_to(peer);
 	errno = error;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	ssize_t n = __real_sendmsg(fd, m, flags);
+
+	was_sent(fd, m, n);
+	return n;
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
+	const struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = __real_send(fd, bytes, len, flags);
+
+	was_sent(fd, &m, n);
 	return n;
 }

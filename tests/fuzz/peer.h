@@ -2,7 +2,7 @@
 /*
  * peer.h - a hostile server in the client's own thread, which answers out of an input.
  *
- * The program is linked so that the library's sendmsg() comes here: what the client sent is read from the other end at
+ * The program is linked so that what the library sends comes here: what the client sent is read from the other end at
  * once, and each command that wants an answer gets the next records of the input as its answer. So ids and commands of
  * replies can be right, no wait lasts, and the same input does the same again.
  */
@@ -51,9 +51,11 @@ void peer_begin(struct peer *peer, const uint8_t *data, size_t size);
 /* Closes the peer's own end. */
 void peer_end(struct peer *peer);
 
-/* What the linker calls in sendmsg()'s place, and sendmsg() itself. */
+/* What the linker calls in the place of sendmsg() and send(), and those themselves. */
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 
 /* good.c: the payload of an answer to what @peer has read, and the byte for its descriptors. Returns its length. */
 size_t peer_good(const struct peer *peer, uint8_t *payload, uint8_t *spec);

@@ -6,8 +6,8 @@
  * descriptors that go with it (descriptors.h), and what its kind wants; a part is 16 bits of length and the bytes.
  *
  * Records are sent before the server sees any of them, or, with FLAG_TURNS, one by one. When the server asks something of
- * its client, the records from there on up to a reply are what it hears; the program is linked so that the library's
- * sendmsg() comes here. At the end the client hangs up, so that no wait lasts. Device and server are new for each input.
+ * its client, the records from there on up to a reply are what it hears; the program is linked so that what
+ * the library sends comes here. At the end the client hangs up, so that no wait lasts. Device and server are new for each input.
  * One thread.
  */
 #include "descriptors.h"
@@ -61,12 +61,14 @@ struct session {
 	struct descriptors d;
 };
 
-/* The one that sendmsg() is for. */
+/* The one that what is sent is for. */
 static struct session *running;
 
-/* What the linker calls in sendmsg()'s place, and sendmsg() itself. */
+/* What the linker calls in the place of sendmsg() and send(), and those themselves. */
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 
 static void drain(struct session *s)
 {
@@ -220,16 +222,18 @@ static bool replies_next(const struct session *s)
 	return kind == KIND_REPLY || kind == KIND_ANSWER;
 }
 
-/* The server has sent a message. */
-static void hear(struct session *s, const struct msghdr *m)
+/* The server has sent a message: @bytes are its beginning. */
+static void hear(struct session *s, const uint8_t *bytes, size_t len)
 {
-	REQUIRE(m->msg_iovlen && m->msg_iov[0].iov_len == sizeof(s->question));
-	memcpy(&s->question, m->msg_iov[0].iov_base, sizeof(s->question));
+	REQUIRE(len >= sizeof(s->question));
+	memcpy(&s->question, bytes, sizeof(s->question));
 	if (vfki_wire_is_reply(&s->question))
 		return;
+	len -= sizeof(s->question);
+	if (len > sizeof(s->payload))
+		len = sizeof(s->payload);
 	memset(s->payload, 0, sizeof(s->payload));
-	if (m->msg_iovlen > 1 && m->msg_iov[1].iov_len <= sizeof(s->payload))
-		memcpy(s->payload, m->msg_iov[1].iov_base, m->msg_iov[1].iov_len);
+	memcpy(s->payload, bytes + sizeof(s->question), len);
 	s->asked = true;
 	while (s->asked && s->in.len)
 		record(s);
@@ -238,14 +242,40 @@ static void hear(struct session *s, const struct msghdr *m)
 	drain(s);
 }
 
+/* What the client itself sends comes by here too. */
+static bool is_servers(int fd, ssize_t n)
+{
+	return running && running->in_turn && fd != running->fd && n > 0;
+}
+
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	ssize_t n = __real_sendmsg(fd, m, flags);
+	uint8_t bytes[sizeof(running->question) + sizeof(running->payload)];
+	size_t len = 0;
 	int error = errno;
 
-	/* What the client itself sends comes by here too. */
-	if (running && running->in_turn && fd != running->fd && n > 0)
-		hear(running, m);
+	for (size_t i = 0; i < m->msg_iovlen && len < sizeof(bytes); i++) {
+		size_t piece = m->msg_iov[i].iov_len;
+
+		if (piece > sizeof(bytes) - len)
+			piece = sizeof(bytes) - len;
+		memcpy(bytes + len, m->msg_iov[i].iov_base, piece);
+		len += piece;
+	}
+	if (is_servers(fd, n))
+		hear(running, bytes, len);
+	errno = error;
+	return n;
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+	ssize_t n = __real_send(fd, bytes, len, flags);
+	int error = errno;
+
+	if (is_servers(fd, n))
+		hear(running, bytes, len);
 	errno = error;
 	return n;
 }

@@ -350,11 +350,11 @@ static void test_next(void **state)
 	assert_int_equal(vfki_conn_next(conn, &cmd), 0);
 	len += region_read(buf + len, 2);
 	assert_true(peer_send(&p, buf, len));
-	assert_false(vfki_conn_pending(conn));
+	assert_false(vfki_conn_release(conn));
 	want_next(conn, 1);
-	assert_true(vfki_conn_pending(conn));
+	assert_true(vfki_conn_release(conn));
 	want_next(conn, 2);
-	assert_false(vfki_conn_pending(conn));
+	assert_false(vfki_conn_release(conn));
 	assert_int_equal(vfki_conn_next(conn, &cmd), 0);
 	peer_stop(&p);
 	assert_int_equal(vfki_conn_next(conn, &cmd), -ENOTCONN);
