@@ -31,9 +31,10 @@ struct vfk_server {
 	uint64_t accept_again; /* not before then */
 	struct vfki_refusals refusals;
 	struct vfki_session session;
-	bool polled; /* the client is in the epoll set */
-	bool taking; /* and input of it is waited for */
-	bool told;   /* VFK_SERVER_CONNECTED was */
+	bool polled;	      /* the client is in the epoll set */
+	bool taking;	      /* and input of it is waited for */
+	bool told;	      /* VFK_SERVER_CONNECTED was */
+	unsigned int guesses; /* how often it may still be tried before the set is asked */
 	struct vfk_server_counts counts;
 	int dead;  /* the -errno with which the device went; 0 */
 	bool lost; /* it went, and may come back: before there is another client */
