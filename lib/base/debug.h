@@ -16,6 +16,6 @@
 bool vfki_debug_asked(void);
 
 /* This thread's error text stays. */
-void vfki_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void vfki_debug(const char *fmt, ...) __attribute__((cold, format(printf, 1, 2)));
 
 #endif

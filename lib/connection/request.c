@@ -153,7 +153,7 @@ static bool waits(struct vfki_conn *conn, const struct vfki_slot *slot)
 /* *Whether there was anything, which took time. */
 static bool handle_queued(struct vfki_conn *conn, uint64_t deadline_ns)
 {
-	return !conn->opts.server && vfki_queue_serve(conn, deadline_ns);
+	return conn->queue.head && !conn->opts.server && vfki_queue_serve(conn, deadline_ns);
 }
 
 /* *Until something is there to be received. False at the deadline. */
