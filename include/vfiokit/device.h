@@ -15,8 +15,8 @@
  *
  * The library prints nothing, unless the environment has VFK_DEBUG=1 when a device is opened or a server made: then standard
  * error shows each operation of that device, as the filter "trace,mmap=pass" before all others does (what no filter lets
- * pass, kernel.h's files and ioeventfds, is -ENOTSUP then), and each connection: what was agreed on, why it ended, what was
- * refused or dropped, why a device could not be opened. Ignored in programs that have more rights than their user
+ * pass, kernel.h's files and ioeventfds, is -ENOTSUP then), and each connection: what was agreed on, why it ended, each try to
+ * reconnect, what was refused or dropped, why a device could not be opened. Ignored in programs that have more rights than their user
  * (secure_getenv(3)).
  */
 #ifndef VFK_DEVICE_H

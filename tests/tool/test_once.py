@@ -161,6 +161,36 @@ def test_example_reconnect(serve, tmp_path, installed):
     assert process.wait(timeout=30) == 0
 
 
+def test_each_try_to_reconnect_is_told(serve, tmp_path, installed):
+    command, path = compile_example("reconnect", tmp_path, installed), tmp_path / "s"
+    server = serve("model:edu", socket=path)
+    process = subprocess.Popen(command + [server.uri + ",reconnect=30"], env=dict(installed, VFK_DEBUG="1"), text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "1! = 1\n"
+    server.process.kill()
+    server.process.wait()
+    path.unlink()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    said = []
+    while not re.search("the next try is in 40 ms", said[-1] if said else ""):
+        said.append(process.stderr.readline())
+        assert said[-1], said
+    serve("model:edu", socket=path)
+    assert process.stdout.readline() == "2! = 2\n"
+    process.stdin.close()
+    said += process.stderr.readlines()
+    assert process.wait(timeout=30) == 0
+    start = "vfiokit: %s,reconnect=30: reconnect: " % server.uri
+    tries = [line for line in said if line.startswith(start)]
+    for n, line in enumerate(tries[:-1]):
+        again = r"%sconnect: .*; the next try is in %d ms\n" % (re.escape(start), min(10 << n, 500))
+        assert re.fullmatch(again, line), (n, tries)
+    assert len(tries) >= 4 and tries[-1] == start + "the server is back\n", tries
+
+
 def test_examples_are_short():
     folder = pathlib.Path(os.environ["VFIOKIT_SOURCE"]) / "examples"
     assert len((folder / "driver.c").read_text().splitlines()) <= 30

@@ -7,6 +7,7 @@
  */
 #include "lib/io/user/reconnect.h"
 #include "lib/base/clock.h"
+#include "lib/base/debug.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/range.h"
@@ -87,9 +88,9 @@ static void pause_until(uint64_t ns)
 		;
 }
 
-static int wait_for_server(struct vfki_user *user)
+/* The server answers, or what is in its way does not pass. */
+static int wait_until(struct vfki_user *user, uint64_t deadline_ns)
 {
-	uint64_t deadline_ns = vfki_now_ns() + user->options.reconnect_s * VFKI_NS_PER_S;
 	uint64_t pause_ns = FIRST_PAUSE_NS;
 
 	for (;;) {
@@ -103,9 +104,22 @@ static int wait_for_server(struct vfki_user *user)
 		if (now >= deadline_ns)
 			return vfki_err_prefix(-ETIMEDOUT, "reconnect: not within %u s",
 					       (unsigned int)user->options.reconnect_s);
+		if (user->debug_name)
+			vfki_debug("%s: reconnect: %s; the next try is in %u ms", user->debug_name,
+				   vfk_error(), (unsigned int)(pause_ns / VFKI_NS_PER_MS));
 		pause_until(vfki_min_u64(now + pause_ns, deadline_ns));
 		pause_ns = vfki_min_u64(2 * pause_ns, LAST_PAUSE_NS);
 	}
+}
+
+static int wait_for_server(struct vfki_user *user)
+{
+	int r = wait_until(user, vfki_now_ns() + user->options.reconnect_s * VFKI_NS_PER_S);
+
+	if (user->debug_name)
+		vfki_debug("%s: %s", user->debug_name,
+			   r ? vfk_error() : "reconnect: the server is back");
+	return r;
 }
 
 static int begin(struct vfki_user *user)
