@@ -112,14 +112,28 @@ static int read_config(struct vfk_device *dev, uint64_t off, uint32_t *value)
 	return n < 0 ? (int)n : 0;
 }
 
+/* 1, 0, or -errno. A server that shows BARs alone is odd, and no less of a server. */
+static int has_config(struct vfk_device *dev)
+{
+	uint64_t size;
+	uint32_t flags;
+	int ret;
+
+	if (!(dev->io.info.flags & VFIO_DEVICE_FLAGS_PCI) ||
+	    dev->io.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX)
+		return 0;
+	ret = vfki_checked_region_limit(&dev->io, VFIO_PCI_CONFIG_REGION_INDEX, &size, &flags);
+	return ret < 0 ? ret : size > 0;
+}
+
 static int read_identity(struct vfk_device *dev, struct vfki_identity *id)
 {
 	uint32_t header = 0;
-	int ret;
+	int ret = has_config(dev);
 
 	*id = (struct vfki_identity){ 0 };
-	if (!(dev->io.info.flags & VFIO_DEVICE_FLAGS_PCI))
-		return 0;
+	if (ret <= 0)
+		return ret;
 	ret = read_config(dev, PCI_ID, &id->id);
 	if (!ret)
 		ret = read_config(dev, PCI_CLASS, &id->class);

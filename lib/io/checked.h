@@ -15,6 +15,7 @@
 #ifndef VFKI_IO_CHECKED_H
 #define VFKI_IO_CHECKED_H
 
+#include "lib/base/error.h"
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -166,8 +167,8 @@ int vfki_checked_end(const struct vfki_checked *c, const char *op, long ret);
 int vfki_checked_lacks(const struct vfki_checked *c, const char *op);
 
 /* -EPROTO, with a text that @op of this io broke its promise. */
-int vfki_checked_broken(const struct vfki_checked *c, const char *op, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+VFKI_COLD int vfki_checked_broken(const struct vfki_checked *c, const char *op, const char *fmt,
+				  ...) __attribute__((format(printf, 3, 4)));
 
 /* The limits of an index, asked for at the first time. -EINVAL when there is no such index. */
 int vfki_checked_region_limit(struct vfki_checked *c, uint32_t region, uint64_t *size,

@@ -64,6 +64,14 @@ def test_nothing_there():
     works(run(Scripted(Device(0, 0, 0)), "info", "--json"))
 
 
+@pytest.mark.parametrize("device", (Device(1), Device(7), Device(8), Device(9), Device(9, regions={7: (0, 0, b"", [])})))
+def test_what_may_come_back_has_no_config_space(device):
+    """With reconnect= a device is remembered by its ids; one that has none has regions and interrupts."""
+    script = Scripted(device)
+    script.options = ",reconnect=1"
+    works(run(script, *READ_ID))
+
+
 def test_no_reset():
     fails(run(Scripted(Device(flags=2)), "reset"))
 
