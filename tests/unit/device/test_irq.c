@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
@@ -183,6 +184,17 @@ static void test_wait_refused(void **state)
 	assert_refused(&p, vfk_irq_wait(dev, fds, 1, 0, counts), -EINVAL);
 }
 
+static unsigned int polls;
+
+int __real_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask);
+int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask);
+
+int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ts, const sigset_t *mask)
+{
+	polls++;
+	return __real_ppoll(fds, n, ts, mask);
+}
+
 /* One alone is read before anything is polled, whoever may wait in its read. */
 static void test_wait_for_one(void **state)
 {
@@ -196,8 +208,10 @@ static void test_wait_for_one(void **state)
 		assert_refused(&p, vfk_irq_wait(dev, &fd, 1, 0, &count), -ETIMEDOUT);
 		assert_int_equal(count, 0);
 		signal_fd(fd, 5);
+		polls = 0;
 		assert_int_equal(vfk_irq_wait(dev, &fd, 1, 0, &count), 1);
 		assert_int_equal(count, 5);
+		assert_int_equal(polls, 0);
 		assert_refused(&p, vfk_irq_wait(dev, &fd, 1, 20, &count), -ETIMEDOUT);
 		close(fd);
 	}
