@@ -13,6 +13,7 @@
 #include "lib/base/fd.h"
 #include "lib/wire/header.h"
 #include <stdlib.h>
+#include <vfiokit/device.h>
 
 struct entry {
 	vfki_handler *handler; /* NULL: not supported */
@@ -59,15 +60,37 @@ static int refuse(const struct vfki_command *cmd)
 	return vfki_err(-ENOTSUP, "%s is not supported", vfki_wire_command_name(cmd->command));
 }
 
+/* What reaches the device behind what was posted. */
+static bool is_access(const struct vfki_command *cmd)
+{
+	return cmd->command == VFKI_WIRE_REGION_READ || cmd->command == VFKI_WIRE_REGION_WRITE ||
+	       cmd->command == VFKI_WIRE_REGION_WRITE_MULTI;
+}
+
+/*
+ * A reply says that all before it is done. One that this server knows by itself would say so too early, where the device
+ * is another server's and has writes under way.
+ */
+static int flush(struct vfki_session *s)
+{
+	s->posted = false;
+	return vfk_region_flush(s->dev);
+}
+
 static int run_handler(struct vfki_session *s, struct vfki_command *cmd, struct vfki_answer *a)
 {
 	const struct entry *e = cmd->command < VFKI_WIRE_COMMAND_END ? &table[cmd->command] : NULL;
+	int ret = 0;
 
 	if (s->phase == VFKI_SESSION_GREETING && !(e && e->early)) {
 		s->verdict = VFKI_VERDICT_ANSWER_AND_END;
 		return vfki_err(-EINVAL, "%s came before version",
 				vfki_wire_command_name(cmd->command));
 	}
+	if (s->posted && !is_access(cmd))
+		ret = flush(s);
+	if (ret)
+		return ret;
 	return e && e->handler ? e->handler(s, cmd, a) : refuse(cmd);
 }
 

@@ -458,7 +458,7 @@ static int await_client(struct vfk_server *s, uint64_t end)
 			out = more;
 		}
 		done += settle(s, ret, now);
-	} while (more);
+	} while (more && ret > 0);
 	return done;
 }
 

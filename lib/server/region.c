@@ -44,6 +44,7 @@ int vfki_handle_region_write(struct vfki_session *s, struct vfki_command *cmd,
 	ret = vfki_dec_region_write_request(cmd->payload, cmd->len, s->limits.max_xfer, &access);
 	if (ret)
 		return vfki_command_decoded(s, ret);
+	s->posted |= cmd->no_reply;
 	done = vfk_region_write(s->dev, access.region, access.offset, data, access.count,
 				cmd->no_reply ? VFK_WRITE_POSTED : 0);
 	if (done < 0)
@@ -58,6 +59,7 @@ static void write_posted(struct vfki_session *s, const void *writes, uint32_t co
 {
 	struct vfk_region_write w;
 
+	s->posted = true;
 	for (uint32_t i = 0; i < count; i++) {
 		vfki_wire_write_at(writes, i, &w);
 		vfk_region_write(s->dev, w.region, w.offset, w.data, w.len, VFK_WRITE_POSTED);

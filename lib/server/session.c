@@ -144,6 +144,7 @@ int vfki_session_start(struct vfki_session *s, int fd, uint64_t now)
 		return ret;
 	s->phase = VFKI_SESSION_GREETING;
 	s->greeted = false;
+	s->posted = false;
 	s->unmapping.cmd = NULL;
 	s->deadline = now + (uint64_t)s->limits.timeout_ms * VFKI_NS_PER_MS;
 	s->guard_hits = vfki_guard_hits(s->limits.guard);

@@ -105,6 +105,7 @@ struct vfki_session {
 	struct vfki_turn turn;
 	enum vfki_verdict verdict;
 	bool rang;    /* it was given doorbells */
+	bool posted;  /* it posted writes, and the device was not seen to have done them */
 	bool greeted; /* VERSION was answered well: there was a client */
 };
 

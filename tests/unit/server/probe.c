@@ -240,6 +240,12 @@ static int device_feature(struct vfk_io *io, struct vfio_device_feature *f)
 	}
 }
 
+static int flush(struct vfk_io *io)
+{
+	of(io)->flushes++;
+	return of(io)->flush_result;
+}
+
 static int reset(struct vfk_io *io)
 {
 	of(io)->resets++;
@@ -354,6 +360,7 @@ static const struct vfk_io_ops ops = {
 	.region_write = region_write,
 	.device_feature = device_feature,
 	.reset = reset,
+	.flush = flush,
 	.mig_read = mig_read,
 	.mig_write = mig_write,
 	.poll_fd = poll_fd,

@@ -41,12 +41,13 @@ struct probe {
 	int unmap_result;	/* of unmapping, instead of doing it; 0: does it */
 	bool lets_go;		/* dispatch ends that */
 	int dispatch_result;
+	int flush_result;
 
 	/* what happened */
 	uint8_t memory[PROBE_SIZE];
 	int memfd;
 	int irq_fd[3][PROBE_VECTORS]; /* duplicates; -1 */
-	unsigned int accesses, resets, posted, masks, triggers, dispatched;
+	unsigned int accesses, resets, posted, masks, triggers, dispatched, flushes;
 	struct vfk_dma_mapping maps[PROBE_MAX_MAPS]; /* length 0: free; fd is -1 always */
 	bool had_fd[PROBE_MAX_MAPS];
 	uint32_t mig_state;

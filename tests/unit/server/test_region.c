@@ -158,6 +158,29 @@ static void posted_writes(void **state)
 	assert_true(rig_silent(&f->rig));
 }
 
+/* What is answered from here is not answered before what was posted is done. */
+static void answers_wait_for_posted_writes(void **state)
+{
+	struct fixture *f = *state;
+	struct access a = { .offset = 16, .count = 4, .data = "wxyz" };
+	const uint32_t ask[4] = { sizeof(ask) };
+
+	assert_int_equal(rig_ask(&f->rig, CMD_GET_INFO, ask, sizeof(ask)), 0);
+	assert_int_equal(f->probe->flushes, 0);
+	rig_command(&f->rig, CMD_REGION_WRITE, FLAG_NO_REPLY, &a, 20, NULL, 0);
+	assert_int_equal(read_region(f, 0, 16, 4), 0);
+	assert_int_equal(write_region(f, 0, 16, "abcd", 4), 0);
+	assert_int_equal(f->probe->flushes, 0);
+	assert_int_equal(rig_ask(&f->rig, CMD_GET_INFO, ask, sizeof(ask)), 0);
+	assert_int_equal(rig_ask(&f->rig, CMD_GET_INFO, ask, sizeof(ask)), 0);
+	assert_int_equal(f->probe->flushes, 1);
+	f->probe->flush_result = -ECONNRESET;
+	rig_command(&f->rig, CMD_REGION_WRITE, FLAG_NO_REPLY, &a, 20, NULL, 0);
+	assert_int_equal(rig_ask(&f->rig, CMD_GET_INFO, ask, sizeof(ask)), ECONNRESET);
+	assert_int_equal(rig_ask(&f->rig, CMD_GET_INFO, ask, sizeof(ask)), 0);
+	assert_int_equal(f->probe->flushes, 2);
+}
+
 /* Many at once (a socket buffer holds some 270 messages), answered in order, none lost. */
 static void pipelined(void **state)
 {
@@ -442,6 +465,7 @@ int main(void)
 		CASE(more_than_the_limit),
 		CASE(data_is_not_count),
 		CASE(posted_writes),
+		CASE(answers_wait_for_posted_writes),
 		CASE(pipelined),
 		CASE(write_multi),
 		CASE(write_multi_lies),
