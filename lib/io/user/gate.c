@@ -46,10 +46,12 @@ ssize_t vfki_user_gate_leave(struct vfki_user *user, ssize_t ret)
 	bool restoring = gate->restoring;
 	uint64_t epoch = gate->epoch;
 
+	/* Inside: behind the gate the reason may be another connection's already. */
+	if (lost)
+		vfki_err(-ECONNRESET, "the server was lost: %s", vfki_conn_reason(user->conn));
 	pthread_rwlock_unlock(&gate->lock);
 	if (!lost)
 		return ret;
-	vfki_err(-ECONNRESET, "the server was lost: %s", vfki_conn_reason(user->conn));
 	/* Who restores it hears of its end from its own call. */
 	if (gate->lost && !restoring)
 		gate->lost(gate->ctx, epoch);
