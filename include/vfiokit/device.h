@@ -66,6 +66,8 @@ VFK_API int vfk_device_open_io(struct vfk_io *io, const struct vfk_open_opts *op
  *
  * Hardware that memory is mapped for is stopped before it is given back: bus mastering of a PCI device (VFK_IO_HARDWARE) is
  * turned off; any other is reset if no IOMMU keeps it from the memory (VFK_IO_NOIOMMU).
+ *
+ * vfk_error() is afterwards what it was before.
  */
 VFK_API void vfk_device_close(struct vfk_device *dev);
 

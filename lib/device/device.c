@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <vfiokit/kernel.h>
 #include <vfiokit/model.h>
@@ -199,10 +200,12 @@ static bool stop_dma(struct vfk_device *dev)
 
 void vfk_device_close(struct vfk_device *dev)
 {
+	char text[VFKI_ERROR_SIZE];
 	struct vfk_io *io;
 
 	if (!dev)
 		return;
+	snprintf(text, sizeof(text), "%s", vfk_error());
 	io = dev->io.io;
 	vfki_irqs_disable_all(dev);
 	vfki_maps_fini(&dev->maps, dev->guard);
@@ -214,6 +217,8 @@ void vfk_device_close(struct vfk_device *dev)
 	vfki_checked_fini(&dev->io);
 	vfki_io_close(io, dev->own);
 	free(dev);
+	/* Who closes after a failure has its reason still to tell. */
+	vfki_err(0, "%s", text);
 }
 
 struct vfk_io *vfki_device_backend(const struct vfk_device *dev)

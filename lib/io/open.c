@@ -146,12 +146,22 @@ free_uri:
 	return ret;
 }
 
+/* A close fails nobody, and often follows a failure: its reason is still to be told. */
+static void close_one(struct vfk_io *io)
+{
+	char text[VFKI_ERROR_SIZE];
+
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	io->ops->close(io);
+	vfki_err(0, "%s", text);
+}
+
 static void close_until(struct vfk_io *io, const struct vfk_io *base)
 {
 	while (io != base) {
 		struct vfk_io *next = io->next;
 
-		io->ops->close(io);
+		close_one(io);
 		free(io);
 		io = next;
 	}
@@ -196,7 +206,7 @@ static int open_chain(struct vfk_io *io, const struct vfk_uri *uri,
 		goto close_io;
 	return 0;
 close_io:
-	io->ops->close(io);
+	close_one(io);
 free_io:
 	free(io);
 	return ret;
@@ -341,7 +351,7 @@ int vfki_io_wrap(struct vfk_io *own, const struct vfk_open_opts *opts, struct vf
 		return ret;
 	ret = open_filters(own, &full, out);
 	if (ret < 0 && own->ops->open)
-		own->ops->close(own);
+		close_one(own);
 	return ret;
 }
 
@@ -349,7 +359,7 @@ void vfki_io_unwrap(struct vfk_io *io, struct vfk_io *own)
 {
 	close_until(io, own);
 	if (own->ops->open)
-		own->ops->close(own);
+		close_one(own);
 }
 
 void vfki_io_close(struct vfk_io *io, const struct vfk_io *own)
@@ -357,7 +367,7 @@ void vfki_io_close(struct vfk_io *io, const struct vfk_io *own)
 	while (io) {
 		struct vfk_io *next = io == own ? NULL : io->next;
 
-		io->ops->close(io);
+		close_one(io);
 		if (io != own)
 			free(io);
 		io = next;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,6 +30,21 @@ static void open_bad_options(struct t *t)
 	CHECK_EQ(t, vfk_device_open("", NULL, &dev), -EINVAL);
 	CHECK(t, dev == NULL);
 	CHECK(t, vfk_error()[0] != '\0');
+}
+
+/* Who closes after a failure can still tell its reason. */
+static void close_keeps_the_error(struct t *t)
+{
+	struct vfk_irq_info info = { 0 };
+	char text[512];
+
+	CHECK_EQ(t, vfk_irq_get_info(t->dev, UINT32_MAX, &info), -EINVAL);
+	snprintf(text, sizeof(text), "%s", vfk_error());
+	CHECK(t, text[0] != '\0');
+	vfk_device_close(t->dev);
+	t->dev = NULL;
+	CHECK(t, !strcmp(vfk_error(), text));
+	CHECK_OK(t, case_open(t));
 }
 
 static void reopen_many_times(struct t *t)
@@ -227,6 +243,7 @@ static void reconnect_without_loss(struct t *t)
 
 const struct vfk_case vfk_cases_lifecycle[] = {
 	{ "open_bad_options", open_bad_options },
+	{ "close_keeps_the_error", close_keeps_the_error },
 	{ "reopen_many_times", reopen_many_times },
 	{ "close_with_everything_alive", close_with_everything_alive },
 	{ "dispatch_idle", dispatch_idle },

@@ -40,6 +40,15 @@ def test_a_fault_in_a_server(serve):
     vfiokit("read", uri, "bar0", "8", "4").failed(uri, "Invalid cross-device link|EXDEV")
 
 
+def test_why_it_could_not_be_opened(serve):
+    """Also behind a socket, where closing what was open already asks the server for something once more."""
+    uri = serve("model:edu").uri
+    for filters, reason in (("nosuch", "nosuch"), ("delay", "us=MICROSECONDS"), ("trace,file=/nonexistent/x", "/nonexistent/x"),
+                            ("fault,op=open", "open fails, as it was told to"),
+                            ("fault,op=get_device_info", "get_device_info fails, as it was told to")):
+        vfiokit("read", uri, "bar0", "0", "4", "--filter", filters).failed(uri, reason)
+
+
 def open_files(server):
     """How many it has while it serves one client: one that is served has found the last one gone."""
     with connect(server.socket) as client:
