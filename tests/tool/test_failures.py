@@ -57,6 +57,11 @@ def test_bad_uri(uri):
     vfiokit("info", uri).failed(uri)
 
 
+def test_a_descriptor_that_is_no_socket():
+    """By the number that the user gave it."""
+    vfiokit("info", "vfio-user:fd=2").failed("vfio-user:fd=2", "descriptor 2 is no connected UNIX stream socket")
+
+
 @pytest.mark.parametrize("name", ["bind", "unbind"])
 @pytest.mark.parametrize("more", [[], ["--group"]])
 def test_no_such_pci_device(name, more):

@@ -211,6 +211,10 @@ static int connect_to(struct vfki_user *user, const struct vfk_uri *uri)
 	opts.max_fds = caps.max_msg_fds;
 	r = vfki_unix_transport(fd, user->timeout_ms, &t);
 	t.spin_ns = user->options.spin_us * 1000;
+	/* The program knows its own descriptor, not our duplicate. */
+	if (r == -ENOTSOCK && vfk_uri_get(uri, "fd"))
+		vfki_err(r, "descriptor %s is no connected UNIX stream socket",
+			 vfk_uri_get(uri, "fd"));
 	if (!r)
 		r = vfki_conn_create(&t, &opts, &user->conn);
 	if (r)
