@@ -15,6 +15,10 @@
 
 #define MIN (VFKI_NODE_SLOTS / 4) /* entries of a node that is not the root, after a removal */
 
+#define NODE_SIZE                                                                     \
+	((sizeof(struct vfki_mapping_node) + VFKI_CACHE_LINE - 1) / VFKI_CACHE_LINE * \
+	 VFKI_CACHE_LINE)
+
 typedef struct vfki_mapping_node node_t;
 
 struct edit {
@@ -51,7 +55,8 @@ static node_t *pop(node_t **list)
 static int reserve(struct edit *e, unsigned int nodes)
 {
 	while (nodes--) {
-		node_t *n = malloc(sizeof(*n));
+		/* a search is to find its lines where it fetches them */
+		node_t *n = aligned_alloc(VFKI_CACHE_LINE, NODE_SIZE);
 
 		if (!n) {
 			vfki_mappings_free_nodes(e->spare);
@@ -68,7 +73,7 @@ static node_t *make(struct edit *e, unsigned int level)
 	node_t *n = pop(&e->spare);
 
 	n->count = 0;
-	n->level = level;
+	n->level = (uint8_t)level;
 	n->fresh = true;
 	n->dead = false;
 	push(&e->made, n);
@@ -84,8 +89,78 @@ static void discard(struct edit *e, node_t *n)
 		push(&e->old, n);
 }
 
+/* ---- slots of a node ---- */
+
+/* What an entry is beside its last address. */
+union entry {
+	struct vfki_mapping_brief brief;
+	node_t *child;
+};
+
+static union entry entry_of(const struct vfki_mapping *m)
+{
+	return (union entry){
+		.brief = { .first = m->first, .vaddr = m->vaddr, .tag = (uintptr_t)m | m->prot }
+	};
+}
+
+/* Moves entries, within a node or between two of a level; the counts are the caller's. */
+static void move(node_t *to, unsigned int at, const node_t *from, unsigned int i, unsigned int num)
+{
+	memmove(&to->last[at], &from->last[i], num * sizeof(to->last[0]));
+	if (to->level)
+		memmove(&to->child[at], &from->child[i], num * sizeof(to->child[0]));
+	else
+		memmove(&to->brief[at], &from->brief[i], num * sizeof(to->brief[0]));
+}
+
+static void open_slot(node_t *n, unsigned int i, uint64_t last, union entry entry)
+{
+	move(n, i + 1, n, i, n->count - i);
+	n->last[i] = last;
+	if (n->level)
+		n->child[i] = entry.child;
+	else
+		n->brief[i] = entry.brief;
+	n->count++;
+}
+
+static void close_slot(node_t *n, unsigned int i)
+{
+	n->count--;
+	move(n, i, n, i + 1, n->count - i);
+}
+
+static void resize(node_t *from, node_t *to, unsigned int num)
+{
+	from->count = (uint16_t)(from->count - num);
+	to->count = (uint16_t)(to->count + num);
+}
+
+/* Moves @num slots from the end of @from to the beginning of @to, or from the beginning to the end. */
+static void move_up(node_t *from, node_t *to, unsigned int num)
+{
+	move(to, num, to, 0, to->count);
+	move(to, 0, from, from->count - num, num);
+	resize(from, to, num);
+}
+
+static void move_down(node_t *from, node_t *to, unsigned int num)
+{
+	move(to, to->count, from, 0, num);
+	resize(from, to, num);
+	move(from, 0, from, num, from->count);
+}
+
+static uint64_t last_of(const node_t *n)
+{
+	return n->last[n->count - 1];
+}
+
+/* ---- nodes of an edit ---- */
+
 /* The node in a slot, such that it may be written. */
-static node_t *own(struct edit *e, void **slot)
+static node_t *own(struct edit *e, node_t **slot)
 {
 	node_t *n = *slot, *copy;
 
@@ -93,8 +168,7 @@ static node_t *own(struct edit *e, void **slot)
 		return n;
 	copy = make(e, n->level);
 	copy->count = n->count;
-	memcpy(copy->last, n->last, n->count * sizeof(n->last[0]));
-	memcpy(copy->to, n->to, n->count * sizeof(n->to[0]));
+	move(copy, 0, n, 0, n->count);
 	discard(e, n);
 	*slot = copy;
 	return copy;
@@ -119,69 +193,37 @@ static void finish(struct edit *e)
 	}
 }
 
-/* ---- slots of a node ---- */
-
-static void open_slot(node_t *n, unsigned int i, uint64_t last, void *to)
-{
-	memmove(&n->last[i + 1], &n->last[i], (n->count - i) * sizeof(n->last[0]));
-	memmove(&n->to[i + 1], &n->to[i], (n->count - i) * sizeof(n->to[0]));
-	n->last[i] = last;
-	n->to[i] = to;
-	n->count++;
-}
-
-static void close_slot(node_t *n, unsigned int i)
-{
-	n->count--;
-	memmove(&n->last[i], &n->last[i + 1], (n->count - i) * sizeof(n->last[0]));
-	memmove(&n->to[i], &n->to[i + 1], (n->count - i) * sizeof(n->to[0]));
-}
-
-/* Moves @num slots from the end of @from to the beginning of @to, or from the beginning to the end. */
-static void move_up(node_t *from, node_t *to, unsigned int num)
-{
-	unsigned int keep = from->count - num;
-
-	memmove(&to->last[num], &to->last[0], to->count * sizeof(to->last[0]));
-	memmove(&to->to[num], &to->to[0], to->count * sizeof(to->to[0]));
-	memcpy(&to->last[0], &from->last[keep], num * sizeof(to->last[0]));
-	memcpy(&to->to[0], &from->to[keep], num * sizeof(to->to[0]));
-	to->count += num;
-	from->count = keep;
-}
-
-static void move_down(node_t *from, node_t *to, unsigned int num)
-{
-	memcpy(&to->last[to->count], &from->last[0], num * sizeof(to->last[0]));
-	memcpy(&to->to[to->count], &from->to[0], num * sizeof(to->to[0]));
-	to->count += num;
-	from->count -= num;
-	memmove(&from->last[0], &from->last[num], from->count * sizeof(from->last[0]));
-	memmove(&from->to[0], &from->to[num], from->count * sizeof(from->to[0]));
-}
-
-static uint64_t last_of(const node_t *n)
-{
-	return n->last[n->count - 1];
-}
-
 /* ---- inserting ---- */
 
-/* Puts an entry into a node; the upper half goes to a new node, which is returned, when there is no room. */
-static node_t *put(struct edit *e, node_t *n, unsigned int i, uint64_t last, void *to)
+/*
+ * How many entries go to a new node when one is added at @i. In a sequence that goes up or down the other half would never
+ * get any more: then as many stay full as the rule allows.
+ */
+static unsigned int split_at(unsigned int i)
+{
+	return i == VFKI_NODE_SLOTS ? MIN : i == 0 ? VFKI_NODE_SLOTS - MIN : VFKI_NODE_SLOTS / 2;
+}
+
+/* Puts an entry into a node; the upper ones go to a new node, which is returned, when there is no room. */
+static node_t *put(struct edit *e, node_t *n, unsigned int i, uint64_t last, union entry entry)
 {
 	node_t *right = NULL;
 
 	if (n->count == VFKI_NODE_SLOTS) {
 		right = make(e, n->level);
-		move_up(n, right, VFKI_NODE_SLOTS / 2);
+		move_up(n, right, split_at(i));
 		if (i > n->count) {
-			open_slot(right, i - n->count, last, to);
+			open_slot(right, i - n->count, last, entry);
 			return right;
 		}
 	}
-	open_slot(n, i, last, to);
+	open_slot(n, i, last, entry);
 	return right;
+}
+
+static node_t *put_child(struct edit *e, node_t *n, unsigned int i, node_t *child)
+{
+	return put(e, n, i, last_of(child), (union entry){ .child = child });
 }
 
 /* The child that @iova belongs to. */
@@ -189,31 +231,31 @@ static unsigned int child_for(const node_t *n, uint64_t iova)
 {
 	unsigned int i = vfki_node_lower(n, iova);
 
-	return i < n->count ? i : n->count - 1;
+	return i < n->count ? i : n->count - 1u;
 }
 
-static node_t *insert_below(struct edit *e, void **slot, struct vfki_mapping *m)
+static node_t *insert_below(struct edit *e, node_t **slot, struct vfki_mapping *m)
 {
 	node_t *n = own(e, slot), *split;
 	unsigned int i;
 
 	if (!n->level)
-		return put(e, n, vfki_node_lower(n, m->last), m->last, m);
+		return put(e, n, vfki_node_lower(n, m->last), m->last, entry_of(m));
 	i = child_for(n, m->last);
-	split = insert_below(e, &n->to[i], m);
-	n->last[i] = last_of(n->to[i]);
-	return split ? put(e, n, i + 1, last_of(split), split) : NULL;
+	split = insert_below(e, &n->child[i], m);
+	n->last[i] = last_of(n->child[i]);
+	return split ? put_child(e, n, i + 1, split) : NULL;
 }
 
 static void insert(struct edit *e, struct vfki_mappings *t, struct vfki_mapping *m)
 {
-	void *root = t->root ? t->root : make(e, 0);
+	node_t *root = t->root ? t->root : make(e, 0);
 	node_t *split = insert_below(e, &root, m), *top;
 
 	if (split) {
 		top = make(e, split->level + 1);
-		open_slot(top, 0, last_of(root), root);
-		open_slot(top, 1, last_of(split), split);
+		put_child(e, top, 0, root);
+		put_child(e, top, 1, split);
 		root = top;
 	}
 	t->root = root;
@@ -225,7 +267,7 @@ static unsigned int insert_needs(const struct vfki_mappings *t, uint64_t iova, b
 {
 	unsigned int path = 0, full = 0;
 
-	for (const node_t *n = t->root; n; n = n->level ? n->to[child_for(n, iova)] : NULL) {
+	for (const node_t *n = t->root; n; n = n->level ? n->child[child_for(n, iova)] : NULL) {
 		path++;
 		full = n->count == VFKI_NODE_SLOTS ? full + 1 : 0;
 	}
@@ -282,10 +324,10 @@ static void fill(struct edit *e, node_t *n, unsigned int i)
 {
 	bool lower = i > 0; /* the neighbour is the one below */
 	unsigned int j = lower ? i - 1 : i + 1, share;
-	node_t *child = n->to[i], *other = n->to[j];
+	node_t *child = n->child[i], *other = n->child[j];
 
 	if (child->count + other->count > VFKI_NODE_SLOTS) {
-		other = own(e, &n->to[j]);
+		other = own(e, &n->child[j]);
 		share = (other->count - child->count) / 2;
 		(lower ? move_up : move_down)(other, child, share);
 		n->last[i] = last_of(child);
@@ -294,22 +336,16 @@ static void fill(struct edit *e, node_t *n, unsigned int i)
 	}
 	/* into the child, which is ours already; the neighbour may be somebody's who reads */
 	share = other->count;
-	if (lower) {
-		memmove(&child->last[share], child->last, child->count * sizeof(child->last[0]));
-		memmove(&child->to[share], child->to, child->count * sizeof(child->to[0]));
-		memcpy(child->last, other->last, share * sizeof(child->last[0]));
-		memcpy(child->to, other->to, share * sizeof(child->to[0]));
-	} else {
-		memcpy(&child->last[child->count], other->last, share * sizeof(child->last[0]));
-		memcpy(&child->to[child->count], other->to, share * sizeof(child->to[0]));
-	}
-	child->count += share;
+	if (lower)
+		move(child, share, child, 0, child->count);
+	move(child, lower ? 0 : child->count, other, 0, share);
+	child->count = (uint16_t)(child->count + share);
 	n->last[i] = last_of(child);
 	close_slot(n, j);
 	discard(e, other);
 }
 
-static void remove_below(struct edit *e, void **slot, const struct vfki_mapping *m)
+static void remove_below(struct edit *e, node_t **slot, const struct vfki_mapping *m)
 {
 	node_t *n = own(e, slot), *child;
 	unsigned int i = vfki_node_lower(n, m->last);
@@ -318,8 +354,8 @@ static void remove_below(struct edit *e, void **slot, const struct vfki_mapping 
 		close_slot(n, i);
 		return;
 	}
-	remove_below(e, &n->to[i], m);
-	child = n->to[i];
+	remove_below(e, &n->child[i], m);
+	child = n->child[i];
 	if (child->count < MIN && n->count > 1)
 		fill(e, n, i);
 	else
@@ -328,12 +364,11 @@ static void remove_below(struct edit *e, void **slot, const struct vfki_mapping 
 
 static void remove_from(struct edit *e, struct vfki_mappings *t, const struct vfki_mapping *m)
 {
-	void *root = t->root;
-	node_t *n;
+	node_t *root = t->root, *n;
 
 	remove_below(e, &root, m);
 	for (n = root; n && (!n->count || (n->level && n->count == 1)); n = root) {
-		root = n->count ? n->to[0] : NULL;
+		root = n->count ? n->child[0] : NULL;
 		discard(e, n);
 	}
 	t->root = root;
@@ -345,7 +380,8 @@ static unsigned int remove_needs(const struct vfki_mappings *t, uint64_t iova)
 {
 	unsigned int path = 0, few = 0;
 
-	for (const node_t *n = t->root; n; n = n->level ? n->to[vfki_node_lower(n, iova)] : NULL) {
+	for (const node_t *n = t->root; n;
+	     n = n->level ? n->child[vfki_node_lower(n, iova)] : NULL) {
 		path++;
 		few = n->count <= MIN ? few + 1 : 0;
 	}
@@ -392,7 +428,7 @@ int vfki_mappings_without(const struct vfki_mappings *old, const struct vfki_map
 static void free_below(node_t *n)
 {
 	for (unsigned int i = 0; n->level && i < n->count; i++)
-		free_below(n->to[i]);
+		free_below(n->child[i]);
 	free(n);
 }
 

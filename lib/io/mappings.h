@@ -45,7 +45,7 @@ struct vfki_mapping *vfki_mappings_from(const struct vfki_mappings *t, uint64_t 
 struct vfki_mapping *vfki_mappings_after(const struct vfki_mappings *t,
 					 const struct vfki_mapping *m);
 
-/* Deeper than any table that fits into memory: a node other than the root has at least 16 children. */
+/* Deeper than any table that fits into memory: a node other than the root has at least 7 children. */
 #define VFKI_MAPPINGS_DEPTH 16
 
 /* A walk in the order of addresses, over a table that does not change meanwhile. */

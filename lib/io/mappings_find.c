@@ -11,20 +11,29 @@
 
 typedef struct vfki_mapping_node node_t;
 
-struct vfki_mapping *vfki_mappings_from(const struct vfki_mappings *t, uint64_t iova)
+vfki_spot_t vfki_mappings_spot(const struct vfki_mappings *t, uint64_t iova)
 {
 	const node_t *n = t->root;
 	unsigned int i;
 
 	if (!n)
-		return NULL;
-	for (;; n = n->to[i]) {
+		return 0;
+	for (unsigned int level = n->level;; level--) {
 		i = vfki_node_lower(n, iova);
 		if (i == n->count)
-			return NULL;
-		if (!n->level)
-			return n->to[i];
+			return 0;
+		if (!level)
+			return (vfki_spot_t)n + i;
+		n = n->child[i];
+		vfki_node_fetch(n);
 	}
+}
+
+struct vfki_mapping *vfki_mappings_from(const struct vfki_mappings *t, uint64_t iova)
+{
+	vfki_spot_t spot = vfki_mappings_spot(t, iova);
+
+	return spot ? vfki_brief_mapping(vfki_spot_brief(spot)) : NULL;
 }
 
 struct vfki_mapping *vfki_mappings_after(const struct vfki_mappings *t,
@@ -35,9 +44,10 @@ struct vfki_mapping *vfki_mappings_after(const struct vfki_mappings *t,
 
 struct vfki_mapping *vfki_mappings_find(const struct vfki_mappings *t, uint64_t iova)
 {
-	struct vfki_mapping *m = vfki_mappings_from(t, iova);
+	vfki_spot_t spot = vfki_mappings_spot(t, iova);
 
-	return m && m->first <= iova ? m : NULL;
+	return spot && vfki_spot_holds(spot, iova) ? vfki_brief_mapping(vfki_spot_brief(spot)) :
+						     NULL;
 }
 
 struct vfki_mapping *vfki_mappings_exact(const struct vfki_mappings *t, uint64_t iova,
@@ -64,8 +74,9 @@ struct vfki_mapping *vfki_mappings_begin(const struct vfki_mappings *t, uint64_t
 			return NULL;
 		}
 		if (!n->level)
-			return n->to[i];
-		n = n->to[i];
+			return vfki_brief_mapping(&n->brief[i]);
+		n = n->child[i];
+		vfki_node_fetch(n);
 	}
 	return NULL;
 }
@@ -81,10 +92,10 @@ struct vfki_mapping *vfki_mappings_next(struct vfki_mappings_walk *walk)
 		return NULL;
 	}
 	for (; level; level--) {
-		walk->level[level - 1].node = walk->level[level].node->to[walk->level[level].at];
+		walk->level[level - 1].node = walk->level[level].node->child[walk->level[level].at];
 		walk->level[level - 1].at = 0;
 	}
-	return walk->level[0].node->to[walk->level[0].at];
+	return vfki_brief_mapping(&walk->level[0].node->brief[walk->level[0].at]);
 }
 
 int vfki_mappings_check(const struct vfki_mappings *t, uint64_t iova, size_t len, uint32_t prot)

@@ -11,8 +11,10 @@
 #include "lib/base/range.h"
 #include <inttypes.h>
 
-/* ref->priv is the entry; its lowest bit says that the device writes. */
-#define REF_WRITES 1u
+/* ref->priv is the slot that has the entry, or the entry itself, and in its lowest bits: */
+#define REF_WRITES  1u /* the device writes */
+#define REF_COUNTED 2u /* there was no slot: it is the entry */
+#define REF_BITS    (REF_WRITES | REF_COUNTED)
 
 static int no_bus_master(const struct vfk_model *m)
 {
@@ -64,82 +66,132 @@ int vfk_model_dma_write(struct vfk_model *m, uint64_t iova, const void *buf, siz
 }
 
 /*
- * The entry that contains @iova, or NULL. Transfers come in runs, so the one that was hit last is looked at first; the table
- * remembers it, so that it is not remembered longer than it can be found.
+ * Where the mapping is that contains @iova, or 0. Transfers come in runs, so the one that was hit last is looked at first;
+ * the table remembers it, so that it is not remembered longer than it can be found.
  */
-static struct vfki_dma_entry *find(struct vfki_dma_table *table, uint64_t iova)
+static vfki_spot_t find(struct vfki_dma_table *table, uint64_t iova)
 {
-	struct vfki_dma_entry *e = atomic_load_explicit(&table->last, memory_order_relaxed);
+	/* relaxed: what a spot leads to was there before the table was */
+	vfki_spot_t spot = atomic_load_explicit(&table->last, memory_order_relaxed);
 
-	if (e && iova - e->m.first <= e->m.last - e->m.first)
-		return e;
-	e = (struct vfki_dma_entry *)vfki_mappings_find(&table->t, iova);
-	if (e)
-		atomic_store_explicit(&table->last, e, memory_order_relaxed);
-	return e;
+	if (spot && vfki_spot_holds(spot, iova))
+		return spot;
+	spot = vfki_mappings_spot(&table->t, iova);
+	if (!spot || !vfki_spot_holds(spot, iova))
+		return 0;
+	atomic_store_explicit(&table->last, spot, memory_order_relaxed);
+	return spot;
 }
 
-/* Counts a reference on the entry that holds the range. */
-static int take(struct vfk_model *m, uint64_t iova, size_t len, uint32_t prot,
-		struct vfki_dma_entry **entry)
+static struct vfki_dma_entry *entry_at(vfki_spot_t spot)
 {
-	struct vfki_dma_entry *e = find(atomic_load(&m->dma.table), iova);
+	return (struct vfki_dma_entry *)vfki_brief_mapping(vfki_spot_brief(spot));
+}
 
-	if (!e || !len || len - 1 > e->m.last - iova || prot & ~e->m.prot)
+/* A slot of the guard is asked only when one of them was hit ever: it is with the mapping, out of the cache. */
+static bool was_shrunk(const struct vfk_model *m, vfki_spot_t spot)
+{
+	return m->dma.guard && vfki_guard_hits(m->dma.guard) &&
+	       vfki_guarded_hit(&entry_at(spot)->mem);
+}
+
+/* Fills @ref but for its priv, and finds the entry; inside the grace period. */
+static int take(struct vfk_model *m, uint64_t iova, size_t len, uint32_t prot,
+		struct vfk_dma_ref *ref, struct vfki_dma_entry **entry)
+{
+	vfki_spot_t spot = find(atomic_load(&m->dma.table), iova);
+	const struct vfki_mapping_brief *b;
+
+	if (!spot || !len || len - 1 > vfki_spot_last(spot) - iova ||
+	    prot & ~vfki_brief_prot(vfki_spot_brief(spot)))
 		return vfki_err(-EFAULT,
 				"%s: DMA: 0x%" PRIx64 " + 0x%zx is not mapped by one mapping, or "
 				"not so for the device",
 				m->io.name, iova, len);
-	if (!e->m.vaddr)
+	b = vfki_spot_brief(spot);
+	if (!b->vaddr)
 		return vfki_err(-ENOTSUP,
 				"%s: DMA: the memory at 0x%" PRIx64 " has no address here",
 				m->io.name, iova);
-	if (vfki_guarded_hit(&e->mem))
+	if (was_shrunk(m, spot))
 		return vfki_err(-EFAULT, "%s: DMA at 0x%" PRIx64 ": the memory's file was shrunk",
 				m->io.name, iova);
-	atomic_fetch_add(&e->refs, 1);
-	*entry = e;
+	ref->ptr = b->vaddr + (iova - b->first);
+	ref->len = len;
+	ref->iova = iova;
+	*entry = entry_at(spot);
 	return 0;
+}
+
+static void *priv_of(void *where, unsigned int bits, uint32_t prot)
+{
+	return (char *)where + bits + (prot & VFK_DMA_WRITE ? REF_WRITES : 0);
+}
+
+/* When so many references are held that there is no slot. */
+static int get_counted(struct vfk_model *m, uint64_t iova, size_t len, uint32_t prot,
+		       struct vfk_dma_ref *ref)
+{
+	unsigned int inside = vfki_grace_enter(&m->dma.grace);
+	struct vfki_dma_entry *e = NULL;
+	int ret = take(m, iova, len, prot, ref, &e);
+
+	if (!ret) {
+		atomic_fetch_add(&e->refs, 1);
+		ref->priv = priv_of(e, REF_COUNTED, prot);
+	}
+	vfki_grace_leave(&m->dma.grace, inside);
+	return ret;
 }
 
 int vfk_model_dma_get(struct vfk_model *m, uint64_t iova, size_t len, uint32_t prot,
 		      struct vfk_dma_ref *ref)
 {
 	struct vfki_dma_entry *e = NULL;
-	unsigned int inside;
+	vfki_grace_slot_t *slot;
 	int ret;
 
 	if (!atomic_load(&m->dma.bus_master))
 		return no_bus_master(m);
-	inside = vfki_grace_enter(&m->dma.grace);
-	ret = take(m, iova, len, prot, &e);
-	vfki_grace_leave(&m->dma.grace, inside);
-	if (ret < 0)
+	slot = vfki_grace_enter_slot(&m->dma.grace, ref);
+	if (!slot)
+		return get_counted(m, iova, len, prot, ref);
+	ret = take(m, iova, len, prot, ref, &e);
+	if (ret < 0) {
+		vfki_grace_drop(slot);
 		return ret;
-	ref->ptr = (char *)e->m.vaddr + (iova - e->m.first);
-	ref->len = len;
-	ref->iova = iova;
-	ref->priv = (char *)e + (prot & VFK_DMA_WRITE ? REF_WRITES : 0);
+	}
+	vfki_grace_hold(slot, e);
+	ref->priv = priv_of(slot, 0, prot);
 	return 0;
+}
+
+/* The reference keeps the entry, but not the record: recording may end meanwhile. */
+static void mark(struct vfk_model *m, struct vfki_dma_entry *e, const struct vfk_dma_ref *ref)
+{
+	unsigned int inside = vfki_grace_enter(&m->dma.grace);
+
+	/* Asked inside: the count orders the model's writes before the question, as whoever starts to record needs. */
+	if (atomic_load(&m->dma.dirty_page))
+		vfki_dirty_mark_entry(e, ref->iova, ref->len);
+	vfki_grace_leave(&m->dma.grace, inside);
 }
 
 void vfk_model_dma_put(struct vfk_model *m, struct vfk_dma_ref *ref)
 {
-	bool writes = (uintptr_t)ref->priv & REF_WRITES;
+	unsigned int bits = (uintptr_t)ref->priv & REF_BITS;
 	struct vfki_dma_entry *e;
-	unsigned int inside;
+	void *where;
 
 	if (!ref->priv)
 		return;
-	e = (struct vfki_dma_entry *)((char *)ref->priv - (writes ? REF_WRITES : 0));
-	if (writes) {
-		/* The reference keeps the entry, but not the record: recording may end meanwhile. */
-		inside = vfki_grace_enter(&m->dma.grace);
-		vfki_dirty_mark_entry(
-			e, e->m.first + (uint64_t)((char *)ref->ptr - (char *)e->m.vaddr),
-			ref->len);
-		vfki_grace_leave(&m->dma.grace, inside);
-	}
+	where = (char *)ref->priv - bits;
+	e = bits & REF_COUNTED ? where : vfki_grace_held(where);
+	if (bits & REF_WRITES)
+		mark(m, e, ref);
 	*ref = (struct vfk_dma_ref){ 0 };
-	atomic_fetch_sub(&e->refs, 1);
+	if (bits & REF_COUNTED)
+		atomic_fetch_sub(&e->refs, 1);
+	else
+		vfki_grace_drop(where);
 }

@@ -3,9 +3,12 @@
  * dma.h - a model's view of memory: the sink of its dma space, and access by IOVA.
  *
  * The table of mappings never changes under its readers: a map or unmap makes a new one, which shares most nodes with
- * the old one, and replaces the pointer. Access
- * finds its mapping between vfki_grace_enter() and _leave(), without a lock. A transfer stays inside for as long as it
- * copies; a reference that the model keeps counts on its mapping instead, so that it holds up nobody else's unmap.
+ * the old one, and replaces the pointer. Access finds its mapping inside the grace period (grace.h), without a lock. A
+ * transfer stays inside for as long as it copies; a reference that the model keeps is in a slot instead, with its
+ * mapping's name, or counted on its mapping when there is no slot, so that it holds up nobody else's unmap.
+ *
+ * To take and to put a reference touches no mapping: with tens of thousands of them each is in memory when its turn
+ * comes, and not in a cache. What must be known of it is in the table's leaf.
  *
  * Threads: the sink's ops one at a time (the space serialises them); access from any number of threads.
  */
@@ -14,7 +17,7 @@
 
 #include "grace.h"
 #include "lib/base/guard.h"
-#include "lib/io/mappings.h"
+#include "lib/io/mappings_node.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,14 +29,14 @@ struct vfki_dirty;
 struct vfki_dma_entry {
 	struct vfki_mapping m;		  /* first: a table's pointers are pointers to entries */
 	struct vfki_guarded mem;	  /* our mapping of a file that came without an address */
-	_Atomic uint64_t refs;		  /* taken by the model */
+	_Atomic uint64_t refs;		  /* taken by the model, which found no slot */
 	struct vfki_dirty *_Atomic dirty; /* NULL: not recorded */
 };
 
 struct vfki_dma_table {
-	struct vfki_garbage garbage;	     /* first */
-	struct vfki_mappings t;		     /* never changes once others see it */
-	struct vfki_dma_entry *_Atomic last; /* hit last, of this table; NULL */
+	struct vfki_garbage garbage; /* first */
+	struct vfki_mappings t;	     /* never changes once others see it */
+	_Atomic vfki_spot_t last;    /* hit last, of this table */
 	/* Nodes that go with it, since the next table has others in their place; NULL while it is the newest. */
 	struct vfki_mapping_node *nodes;
 };
@@ -43,7 +46,7 @@ struct vfki_dma {
 	struct vfki_grace grace;
 	_Atomic bool bus_master;
 	struct vfk_guard *guard;     /* the opener's; NULL */
-	uint64_t dirty_page;	     /* page size of the record; 0: nothing is recorded */
+	_Atomic uint64_t dirty_page; /* page size of the record; 0: nothing is recorded */
 	uint64_t dirty_pages;	     /* of all records, but those that are given up */
 	struct vfki_dirty *unmapped; /* records of mappings that are gone, not yet reported */
 	uint32_t num_unmapped;

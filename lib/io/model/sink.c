@@ -50,6 +50,10 @@ int vfki_dma_init(struct vfk_model *m)
 
 	if (!table)
 		return -ENOMEM;
+	if (vfki_grace_init(&m->dma.grace) < 0) {
+		free_table(&table->garbage);
+		return vfki_err(-ENOMEM, "%s: no memory", m->io.name);
+	}
 	atomic_init(&m->dma.table, table);
 	return 0;
 }
@@ -168,13 +172,18 @@ free_table:
 	return ret;
 }
 
+static bool is_held(struct vfk_model *m, struct vfki_dma_entry *e)
+{
+	return atomic_load(&e->refs) || vfki_grace_holds(&m->dma.grace, e);
+}
+
 static bool wait_users(struct vfk_model *m, struct vfki_dma_entry *e, uint32_t timeout_ms)
 {
 	uint64_t deadline = vfki_deadline_ns(timeout_ms);
 
 	if (!vfki_grace_wait(&m->dma.grace, deadline))
 		return false;
-	for (unsigned int round = 0; atomic_load(&e->refs); round++) {
+	for (unsigned int round = 0; is_held(m, e); round++) {
 		if (!vfki_pause(round, deadline))
 			return false;
 	}

@@ -198,6 +198,54 @@ static void test_unmap_busy(void **state)
 	rig_close(io);
 }
 
+enum { MANY = 40 };
+
+static void get_many(struct vfk_dma_ref *refs, uint64_t iova)
+{
+	for (unsigned int i = 0; i < MANY; i++) {
+		assert_int_equal(vfk_model_dma_get(probe.model, iova, 4, RW, &refs[i]), 0);
+		assert_ptr_equal(refs[i].ptr, memory + (iova - IOVA));
+	}
+}
+
+/* More references than slots that one reader tries: each of them holds up its own mapping's unmap, whichever is put last. */
+static void test_many_refs(void **state)
+{
+	struct vfk_io *io = master();
+	/* taken through one address, so that all come to the same slots */
+	struct vfk_dma_ref refs[MANY], others[MANY], one;
+
+	(void)state;
+	assert_int_equal(rig_map(io, IOVA, memory, PAGE, RW), 0);
+	assert_int_equal(rig_map(io, IOVA + PAGE, memory + PAGE, PAGE, RW), 0);
+	for (unsigned int i = 0; i < MANY; i++) {
+		assert_int_equal(vfk_model_dma_get(probe.model, IOVA, 4, RW, &one), 0);
+		refs[i] = one;
+	}
+	for (unsigned int last = 0; last < MANY; last++) {
+		for (unsigned int i = 0; i < MANY; i++) {
+			if (i != last)
+				vfk_model_dma_put(probe.model, &refs[i]);
+		}
+		assert_int_equal(rig_unmap(io, IOVA, PAGE, 0), -EBUSY);
+		get_many(others, IOVA + PAGE);
+		vfk_model_dma_put(probe.model, &refs[last]);
+		assert_int_equal(rig_unmap(io, IOVA, PAGE, 0), 0);
+		for (unsigned int i = 0; i < MANY; i++)
+			vfk_model_dma_put(probe.model, &others[i]);
+		assert_int_equal(rig_map(io, IOVA, memory, PAGE, RW), 0);
+		for (unsigned int i = 0; i < MANY; i++) {
+			assert_int_equal(vfk_model_dma_get(probe.model, IOVA, 4, RW, &one), 0);
+			refs[i] = one;
+		}
+	}
+	for (unsigned int i = 0; i < MANY; i++)
+		vfk_model_dma_put(probe.model, &refs[i]);
+	assert_int_equal(rig_unmap(io, IOVA, PAGE, 0), 0);
+	assert_int_equal(rig_unmap(io, IOVA + PAGE, PAGE, 0), 0);
+	rig_close(io);
+}
+
 static struct vfk_dma_ref kept;
 
 static void put_kept(struct vfk_model *model, uint64_t iova)
@@ -584,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_hit_last),
 		cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_unmap_busy),
+		cmocka_unit_test(test_many_refs),
 		cmocka_unit_test(test_put_when_told),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_is_read_only),
