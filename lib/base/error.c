@@ -81,7 +81,7 @@ static void publish(char *s)
 	memcpy(text, s, strlen(s) + 1);
 }
 
-int vfki_err(int err, const char *fmt, ...)
+int(vfki_err)(int err, const char *fmt, ...)
 {
 	char buf[VFKI_ERROR_SIZE];
 	va_list ap;
@@ -106,7 +106,7 @@ static void append(char *buf, const char *more)
 		buf[VFKI_ERROR_SIZE - 1] = '\0';
 }
 
-int vfki_err_sys(int err, const char *fmt, ...)
+int(vfki_err_sys)(int err, const char *fmt, ...)
 {
 	char buf[VFKI_ERROR_SIZE], reason[128];
 	va_list ap;
@@ -120,7 +120,7 @@ int vfki_err_sys(int err, const char *fmt, ...)
 	return err;
 }
 
-int vfki_err_prefix(int err, const char *fmt, ...)
+int(vfki_err_prefix)(int err, const char *fmt, ...)
 {
 	char buf[VFKI_ERROR_SIZE];
 	va_list ap;

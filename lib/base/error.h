@@ -34,6 +34,20 @@ VFKI_COLD int vfki_err_sys(int err, const char *fmt, ...) __attribute__((format(
  */
 VFKI_COLD int vfki_err_prefix(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * The compiler does not see that a function of another file returns its argument, and then has to think
+ * that a failure may look like a success, with results that nobody has set.
+ */
+#define VFKI_ERR_CODE_OF(set, err, ...)       \
+	({                                    \
+		const int vfki_code_ = (err); \
+		set(vfki_code_, __VA_ARGS__); \
+		vfki_code_;                   \
+	})
+#define vfki_err(err, ...)	  VFKI_ERR_CODE_OF((vfki_err), err, __VA_ARGS__)
+#define vfki_err_sys(err, ...)	  VFKI_ERR_CODE_OF((vfki_err_sys), err, __VA_ARGS__)
+#define vfki_err_prefix(err, ...) VFKI_ERR_CODE_OF((vfki_err_prefix), err, __VA_ARGS__)
+
 void vfki_err_clear(void);
 
 #endif

@@ -110,10 +110,11 @@ static int from_sparse(const struct vfio_region_info *info, const struct vfki_ca
 	if (!caps)
 		return vfki_err(-ENOMEM, "no memory");
 	ret = vfki_sparse_decode(cap, info->size, caps, n, &n);
-	if (!ret) {
-		*out = with_areas(caps, n);
-		ret = *out ? 0 : vfki_err(-ENOMEM, "no memory");
-	}
+	if (ret < 0)
+		goto free_caps;
+	*out = with_areas(caps, n);
+	ret = *out ? 0 : vfki_err(-ENOMEM, "no memory");
+free_caps:
 	free(caps);
 	return ret;
 }
@@ -160,8 +161,9 @@ static int region_create(struct vfio_region_info *info, struct vfki_region **out
 	struct vfki_region *r;
 	int ret = check_order(info);
 
-	if (!ret)
-		ret = find_areas(info, &r);
+	if (ret < 0)
+		return ret;
+	ret = find_areas(info, &r);
 	if (ret < 0)
 		return ret;
 	r->info = info;

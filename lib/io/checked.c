@@ -437,8 +437,9 @@ int vfki_checked_get_irq_info(struct vfki_checked *c, struct vfio_irq_info *info
 		return vfki_err(-EINVAL, "%s: irq info: argsz %" PRIu32, c->io->name, info->argsz);
 	if (info->index < c->num_irqs)
 		ret = ask_irq(c, info->index);
-	if (!ret)
-		ret = vfki_checked_irq_limit(c, info->index, &count, &flags);
+	if (ret < 0)
+		return ret;
+	ret = vfki_checked_irq_limit(c, info->index, &count, &flags);
 	if (ret < 0)
 		return ret;
 	info->flags = flags;
