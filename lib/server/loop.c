@@ -24,8 +24,9 @@
 /* When the process has no descriptors left, a waiting connection would keep the loop spinning. */
 #define ACCEPT_PAUSE_NS (VFKI_NS_PER_S / 10)
 
-/* How often in a row the client is tried before the set is asked who is ready. */
+/* How often in a row the client is tried before the set is asked who is ready; and for how long, since each may take its time. */
 #define MAX_GUESSES 16
+#define GUESS_NS    (10 * VFKI_NS_PER_MS)
 
 /* What an event is about; refusals follow, one a place. */
 enum source {
@@ -383,6 +384,7 @@ static int look(struct vfk_server *s, uint64_t now)
 			hung_up = true;
 	}
 	s->guesses = ready == 1u << SOURCE_CLIENT ? MAX_GUESSES : 0;
+	s->looked = now;
 	return run(s, ready, hung_up, now);
 }
 
@@ -394,7 +396,7 @@ static int guess(struct vfk_server *s, uint64_t now)
 {
 	int ret;
 
-	if (!s->guesses)
+	if (!s->guesses || now - s->looked > GUESS_NS)
 		return 0;
 	ret = serve_client(s, false, now);
 	s->guesses = ret == 1 ? s->guesses - 1 : 0;

@@ -35,6 +35,7 @@ struct vfk_server {
 	bool taking;	      /* and input of it is waited for */
 	bool told;	      /* VFK_SERVER_CONNECTED was */
 	unsigned int guesses; /* how often it may still be tried before the set is asked */
+	uint64_t looked;      /* when that was */
 	struct vfk_server_counts counts;
 	int dead;  /* the -errno with which the device went; 0 */
 	bool lost; /* it went, and may come back: before there is another client */
