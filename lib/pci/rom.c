@@ -184,7 +184,7 @@ static size_t clip(uint64_t off, size_t len, uint64_t size)
 ssize_t vfk_pci_rom_read(struct vfk_pci *pci, uint64_t off, void *buf, size_t len)
 {
 	const uint8_t *data = atomic_load(&pci->rom.data);
-	uint64_t size;
+	uint64_t size = 0;
 	ssize_t n;
 	int ret;
 
@@ -219,7 +219,7 @@ static void keep(struct vfk_pci *pci, uint8_t *data, size_t len)
 
 static int load_locked(struct vfk_pci *pci)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	uint8_t *data;
 	ssize_t n;
 	int ret = region_size(pci, &size);
