@@ -118,6 +118,8 @@ VFK_API int vfk_server_poll_fd(const struct vfk_server *server);
  * connection, not the server. A request that makes the device do DMA to memory that the client did not share waits for
  * the client's answers, all together for 2 s, or timeout_ms if that is less; so do the model's deferred work and a reply,
  * that one for timeout_ms. After a request that took longer than 10 ms no other one is begun.
+ * While the client's requests follow each other, whoever else has something for this server (another client, the device, a
+ * timer) waits for up to 16 of them, and no longer than 10 ms and the request that is being handled then.
  *
  * Returns the number of things done, 0 if there was nothing; -ENOTCONN when the only client is gone and no socket
  * listens; -ENODEV, -ENOTCONN, -EPROTO when the device itself is gone (vfk_error() says so), -ENODEV also when the kernel
@@ -134,7 +136,7 @@ VFK_API int vfk_server_dispatch(struct vfk_server *server);
  * @time_ms: go on for so long while requests come; at most 1000
  *
  * For a program that has nothing else to do: after vfk_server_dispatch() did something, this waits for the client's next
- * request in the receive itself, which saves two of four system calls a request. It comes back when the time is over, when
+ * request in the receive itself, which saves the program's poll of each request. It comes back when the time is over, when
  * nothing came for 50 ms (and opts.spin_us), or when something else is to be done; a second client that connects
  * meanwhile, and whatever the program polls besides, waits so long. It returns at once while there is no client, and with
  * a device that has to be dispatched: open a model without VFK_OPEN_DISPATCH, its deferred work then has a thread.
