@@ -74,7 +74,8 @@ def test_one_receive_and_one_send_a_read_served(tmp_path):
 
 def test_one_poll_more_a_read_where_two_devices_are_served(tmp_path):
     more = calls_of_server(tmp_path, 2)
-    assert all(2000 <= more[name] <= 2010 for name in ("sendto", "recvmsg", "poll")), more
+    # How a client's end is seen, by one more receive and poll or by the next poll alone, may differ between the two runs.
+    assert 2000 <= more["sendto"] <= 2010 and all(1998 <= more[name] <= 2010 for name in ("recvmsg", "poll")), more
     # Who is ready is asked with every sixteenth only.
     assert sum(n for name, n in more.items() if name not in ("sendto", "recvmsg", "poll")) < 400, more
 
