@@ -27,8 +27,8 @@
 struct reader {
 	pthread_t thread;
 	unsigned int number;
-	unsigned int gets; /* that found their page */
-	unsigned int bad;  /* values that were not the page's */
+	_Atomic unsigned int gets; /* that found their page */
+	unsigned int bad;	   /* values that were not the page's */
 };
 
 static _Atomic bool stop;
@@ -81,12 +81,21 @@ static void unmap_page(struct vfk_io *io, uint64_t iova, uint8_t *page)
 	assert_int_equal(munmap(page, PAGE), 0);
 }
 
+/* Where many tests run a thread may have to wait for its first turn longer than all rounds take. */
+static bool have_all_got(struct reader *readers)
+{
+	for (unsigned int i = 0; i < READERS; i++) {
+		if (!atomic_load(&readers[i].gets))
+			return false;
+	}
+	return true;
+}
+
 static void test_get_while_unmapping(void **state)
 {
 	struct vfk_io *io = rig_probe(NULL, 0);
 	struct reader readers[READERS] = { 0 };
 	uint8_t *page[PAGES];
-	unsigned int gets = 0;
 
 	(void)state;
 	rig_command(io, PCI_COMMAND_MASTER, 0);
@@ -98,7 +107,7 @@ static void test_get_while_unmapping(void **state)
 		assert_int_equal(pthread_create(&readers[i].thread, NULL, run_reader, &readers[i]),
 				 0);
 	}
-	for (unsigned int round = 0; round < ROUNDS; round++) {
+	for (unsigned int round = 0; round < ROUNDS || !have_all_got(readers); round++) {
 		unsigned int i = round % PAGES;
 
 		unmap_page(io, IOVA + i * PAGE, page[i]);
@@ -108,9 +117,7 @@ static void test_get_while_unmapping(void **state)
 	for (unsigned int i = 0; i < READERS; i++) {
 		pthread_join(readers[i].thread, NULL);
 		assert_int_equal(readers[i].bad, 0);
-		gets += readers[i].gets;
 	}
-	assert_true(gets > 0);
 	for (unsigned int i = 0; i < PAGES; i++)
 		unmap_page(io, IOVA + i * PAGE, page[i]);
 	rig_close(io);
